@@ -1,0 +1,121 @@
+//! What the actor is given: numbers in [`ActorConfig`], devices and connections in [`ActorParts`].
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender};
+use drivers::{Arm, Camera, Fixture, Gate, SuccessSensor, Teleop};
+use replay::JournalConfig;
+use tasks::TaskConfig;
+use wire::{ActorId, Clock, transport::LearnerLink};
+
+use crate::{
+    arbiter::ArbiterConfig,
+    policy::{Encoder, PolicyLoader},
+    schedule::Program,
+    status::StatusSlot,
+    uplink::UplinkConfig,
+    view_event::ViewEvent,
+};
+
+/// How records get to the learner and parameters back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coupling {
+    /// By threads of their own: a learner in another process, a real clock.
+    Threads,
+    /// Within the step, on the caller's thread: with a simulated clock the same bytes each time.
+    Lockstep,
+}
+
+#[derive(Clone, Debug)]
+pub struct ActorConfig {
+    pub actor: ActorId,
+    /// Name of the run; actor and learner must have the same.
+    pub run: String,
+    pub seed: u64,
+    pub program: Program,
+    pub coupling: Coupling,
+    /// Where records lie until the learner has them.
+    pub outbox_dir: PathBuf,
+    pub outbox: JournalConfig,
+    pub arbiter: ArbiterConfig,
+    pub uplink: UplinkConfig,
+    /// A picture older than this is stale. One per camera, in the order of the task.
+    pub camera_age_max: Vec<Duration>,
+    /// Steps in a row for which an old picture may stand in.
+    pub stale_frames_max: u32,
+    /// A sample of the teleop device older than this counts as lost.
+    pub teleop_age_max: Duration,
+    /// Whether a measured policy's actions are drawn, as in training, or the mean.
+    pub evaluate_with_noise: bool,
+    /// Resets of one episode, and recoveries of the arm in a row, before the operator is called.
+    pub attempts_max: u32,
+    /// Records that may wait for the disk.
+    pub record_queue: usize,
+    /// How long to wait at the end for the learner to take what is left.
+    pub drain_timeout: Duration,
+}
+
+impl ActorConfig {
+    /// The defaults for a cell with `cameras` cameras.
+    pub fn new(run: impl Into<String>, outbox_dir: impl Into<PathBuf>, cameras: usize) -> Self {
+        Self {
+            actor: ActorId::default(),
+            run: run.into(),
+            seed: 0,
+            program: Program::default(),
+            coupling: Coupling::Threads,
+            outbox_dir: outbox_dir.into(),
+            outbox: JournalConfig::outbox(2 << 30),
+            arbiter: ArbiterConfig::default(),
+            uplink: UplinkConfig::default(),
+            camera_age_max: vec![Duration::from_millis(200); cameras],
+            stale_frames_max: 5,
+            teleop_age_max: Duration::from_millis(200),
+            evaluate_with_noise: false,
+            attempts_max: 3,
+            record_queue: 64,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What an operator can say from the keyboard or a console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorCommand {
+    /// Ends the episode: truncated, neither success nor failure.
+    EndEpisode,
+    /// The policy drives again at once, also after the teleop device was lost.
+    Release,
+}
+
+pub struct ActorParts {
+    /// The cell's clock. Sleeping on it lets simulated time pass.
+    pub clock: Arc<dyn Clock>,
+    /// Real time, for measuring and for waiting between attempts.
+    pub host_clock: Arc<dyn Clock>,
+    pub gate: Gate<Box<dyn Arm>>,
+    /// In the order of the task.
+    pub cameras: Vec<Box<dyn Camera>>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    pub fixture: Box<dyn Fixture>,
+    pub success: Box<dyn SuccessSensor>,
+    pub link: Arc<dyn LearnerLink>,
+    /// The frozen backbone; none for a task without cameras.
+    pub encoder: Option<Box<dyn Encoder>>,
+    pub load_policy: PolicyLoader,
+    pub task: TaskConfig,
+    /// Where the viewer listens. Full: the event is dropped and counted.
+    pub views: Option<Sender<ViewEvent>>,
+    pub operator: Option<Receiver<OperatorCommand>>,
+    pub status: StatusSlot,
+}
+
+impl fmt::Debug for ActorParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorParts")
+            .field("task", &self.task.name)
+            .field("cameras", &self.cameras.len())
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}

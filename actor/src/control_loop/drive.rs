@@ -1,0 +1,443 @@
+//! One episode, from its first observation to its end.
+
+use std::{sync::atomic::AtomicBool, time::Duration};
+
+use drivers::{EpisodeBrief, StopKind};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tasks::EpisodeRules;
+use wire::{
+    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, GateEvents, Observation,
+    PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp, TruncationCause,
+    geometry::Pose,
+};
+
+use super::ControlLoop;
+use crate::{
+    arbiter::{Choice, Hand, Handover},
+    config::OperatorCommand,
+    episode::{Episode, Judged, StepSeen},
+    error::ActorError,
+    fault::{Fault, Response},
+    senses::{Seen, arm_state},
+    status::Activity,
+    view_event::{StepTiming, StepView, ViewEvent},
+};
+
+/// Keeps the draws of the policy apart from others that use the episode's seed.
+const NOISE_STREAM: u64 = u64::from_le_bytes(*b"policy  ");
+
+/// How an episode goes on.
+enum Onward {
+    Next(Seen),
+    Over(Option<Fault>),
+}
+
+/// What drives a step.
+struct Decision {
+    choice: Choice,
+    policy_action: Option<Action>,
+    human_action: Option<Action>,
+    policy_time: Duration,
+}
+
+/// What the gate made of it.
+struct Motion {
+    target: Pose,
+    executed: Action,
+    events: GateEvents,
+}
+
+impl ControlLoop {
+    pub(super) fn episode(
+        &mut self,
+        kind: EpisodeKind,
+        shutdown: &AtomicBool,
+    ) -> Result<(), ActorError> {
+        while self.gauge.is_full() {
+            if self.must_end(shutdown) {
+                return Ok(());
+            }
+            self.wait(Activity::WaitingForOutbox, "room in the outbox")?;
+        }
+        let episode = self.tally.progress.next_episode;
+        let seed = episode_seed(self.config.seed, self.config.actor.0, episode);
+        let brief = EpisodeBrief { episode, kind, seed };
+        let Some(seen) = self.reset(&brief, shutdown)? else { return Ok(()) };
+        self.drive(brief, seen, shutdown)
+    }
+
+    fn drive(
+        &mut self,
+        brief: EpisodeBrief,
+        first: Seen,
+        shutdown: &AtomicBool,
+    ) -> Result<(), ActorError> {
+        let mut episode = Episode::new(brief, EpisodeRules::new(&self.devices.task));
+        self.begin(&mut episode, &first)?;
+        let began = first.observation.captured_at;
+        let mut noise = ChaCha8Rng::seed_from_u64(brief.seed);
+        noise.set_stream(NOISE_STREAM);
+        let mut seen = first;
+        let fault = loop {
+            if !self.await_pace(brief.kind, shutdown)? {
+                episode.cut(TruncationCause::Interrupted);
+                break None;
+            }
+            self.take_policy();
+            match self.step(&mut episode, seen, &mut noise, shutdown)? {
+                Onward::Next(next) => seen = next,
+                Onward::Over(fault) => break fault,
+            }
+        };
+        self.close(&episode, began, fault)
+    }
+
+    fn begin(&mut self, episode: &mut Episode, first: &Seen) -> Result<(), ActorError> {
+        let EpisodeBrief { episode: id, kind, seed } = *episode.brief();
+        episode.begin();
+        self.arbiter.release();
+        // What the operator asked for before the episode was not meant for it.
+        self.operator_commands();
+        let started_at = self.devices.clock.wall_now();
+        let observation = first.observation.clone();
+        let start = EpisodeStart { kind, seed, started_at, observation };
+        let record = self.record(RecordPosition::start_of(id), RecordBody::EpisodeStart(start));
+        self.sink.deliver(record, &*self.devices.host_clock)?;
+        let (env_step, at) = (self.tally.env_steps, self.moment());
+        let frames = first.observation.frames.clone();
+        self.view(|| ViewEvent::EpisodeStart { episode: id, kind, env_step, frames, at });
+        self.show(Activity::Driving);
+        self.pacer.restart(self.devices.clock.now());
+        Ok(())
+    }
+
+    /// One policy decision and what comes of it.
+    fn step(
+        &mut self,
+        episode: &mut Episode,
+        before: Seen,
+        noise: &mut ChaCha8Rng,
+        shutdown: &AtomicBool,
+    ) -> Result<Onward, ActorError> {
+        let kind = episode.brief().kind;
+        let started_at = self.devices.clock.now();
+        let began = self.devices.host_clock.now();
+        let asked_to_end = self.operator_commands();
+        let acted = self
+            .decide(kind, started_at, &before, noise)
+            .and_then(|decision| Ok((self.command(started_at, &decision.choice)?, decision)));
+        let (motion, decision) = match acted {
+            Ok(acted) => acted,
+            Err(fault) => return Ok(cut(episode, fault)),
+        };
+        let timing = StepTiming {
+            observe: before.observe_time,
+            encode: before.encode_time,
+            policy: decision.policy_time,
+            total: before.observe_time
+                + before.encode_time
+                + self.devices.host_clock.now().since(began),
+        };
+
+        let deadline = self.pacer.next_deadline(self.devices.clock.now());
+        self.devices.clock.sleep_until(deadline);
+        self.pacer.began(self.devices.clock.now());
+
+        // Without the true successor there is no step to record.
+        let next = match self.observe() {
+            Ok(next) => next,
+            Err(fault) => return Ok(cut(episode, fault)),
+        };
+        let fault = self.storage_fault();
+        let stop = if fault.is_some() {
+            Some(TruncationCause::Fault)
+        } else if self.must_end(shutdown) {
+            Some(TruncationCause::Interrupted)
+        } else {
+            asked_to_end.then_some(TruncationCause::Operator)
+        };
+        let takeover = decision.choice.handover == Some(Handover::Takeover);
+        let judged = episode.step(StepSeen {
+            source: decision.choice.source,
+            takeover,
+            succeeded: self.devices.success.succeeded(),
+            stop,
+        });
+        self.tally.env_steps += u64::from(kind == EpisodeKind::Training);
+        self.status.timing = timing;
+        self.status.episode_steps = episode.steps();
+
+        let policy_version = match &decision.policy_action {
+            Some(_) => self.policy_version().unwrap_or_default(),
+            None => PolicyVersion::default(),
+        };
+        self.view_step(episode, &decision, &motion, &next, judged, policy_version);
+        let step = Step {
+            started_at,
+            source: decision.choice.source,
+            policy_version,
+            policy_action: decision.policy_action,
+            human_action: decision.human_action,
+            commanded_action: decision.choice.action,
+            executed_action: motion.executed,
+            gate_events: motion.events,
+            reward: judged.reward,
+            terminated: judged.terminated,
+            truncated: judged.truncated,
+            next_observation: next.observation.clone(),
+        };
+        self.hand_over(episode, step, judged, fault.as_ref())?;
+        self.show(Activity::Driving);
+        Ok(if judged.is_over() { Onward::Over(fault) } else { Onward::Next(next) })
+    }
+
+    /// Gives the step to the recorder. An episode that goes on waits for nothing; one that is over
+    /// holds the arm first and then waits for room.
+    fn hand_over(
+        &mut self,
+        episode: &Episode,
+        step: Step,
+        judged: Judged,
+        fault: Option<&Fault>,
+    ) -> Result<(), ActorError> {
+        let EpisodeBrief { episode: id, .. } = *episode.brief();
+        let position = RecordPosition { episode: id, index: episode.steps() };
+        let record = self.record(position, RecordBody::Step(step));
+        if judged.is_over() {
+            self.halt(fault);
+            return self.sink.deliver(record, &*self.devices.host_clock);
+        }
+        let refused = self.sink.offer(record, &*self.devices.host_clock)?;
+        debug_assert!(refused.is_none(), "there was room before the step was judged");
+        Ok(())
+    }
+
+    fn close(
+        &mut self,
+        episode: &Episode,
+        began: Timestamp,
+        fault: Option<Fault>,
+    ) -> Result<(), ActorError> {
+        self.halt(fault.as_ref());
+        let EpisodeBrief { episode: id, kind, .. } = *episode.brief();
+        let end = episode.end();
+        let position = RecordPosition { episode: id, index: end.steps + 1 };
+        let record = self.record(position, RecordBody::EpisodeEnd(end));
+        self.sink.deliver(record, &*self.devices.host_clock)?;
+        self.tally.progress.ended(id, kind, end.outcome);
+        self.recent.add(kind, end);
+        self.status.recent = self.recent.view();
+        let stopped = fault.as_ref().is_some_and(|f| f.response() == Response::StopArm);
+        if !stopped {
+            self.stops_in_a_row = 0;
+        }
+        if let Some(fault) = fault {
+            self.status.faults.episodes += 1;
+            tracing::warn!(episode = %id, steps = end.steps, "the episode was cut short: {fault}");
+        }
+        let (env_step, at, recent) = (self.tally.env_steps, self.moment(), self.status.recent);
+        let episode_return = episode.episode_return();
+        let duration = at.cell.since(began);
+        self.view(|| ViewEvent::EpisodeEnd {
+            episode: id,
+            kind,
+            env_step,
+            end,
+            episode_return,
+            duration,
+            recent,
+            at,
+        });
+        tracing::info!(
+            episode = %id, ?kind, outcome = ?end.outcome, steps = end.steps,
+            human_steps = end.human_steps, env_steps = env_step,
+            "an episode is over"
+        );
+        Ok(())
+    }
+
+    /// What the policy proposes, what the hand wants, and which of them drives.
+    fn decide(
+        &mut self,
+        kind: EpisodeKind,
+        now: Timestamp,
+        before: &Seen,
+        noise: &mut ChaCha8Rng,
+    ) -> Result<Decision, Fault> {
+        let hand = self.hand(now, &before.tcp_pose);
+        let human_action = match &hand {
+            Hand::Engaged(action) => Some(action.clone()),
+            Hand::Resting | Hand::Lost => None,
+        };
+        if kind == EpisodeKind::Demonstration {
+            let dim = self.devices.task.action_spec().dim;
+            let action = human_action.clone().unwrap_or_else(|| Action::zeros(dim));
+            let choice = Choice { action, source: ActionSource::Human, handover: None };
+            let policy_time = Duration::ZERO;
+            return Ok(Decision { choice, policy_action: None, human_action, policy_time });
+        }
+        let began = self.devices.host_clock.now();
+        let proposed = self.propose(kind, &before.observation, noise)?;
+        let policy_time = self.devices.host_clock.now().since(began);
+        let choice = self.arbiter.choose(now, proposed.clone(), &hand);
+        Ok(Decision { choice, policy_action: Some(proposed), human_action, policy_time })
+    }
+
+    fn propose(
+        &mut self,
+        kind: EpisodeKind,
+        observation: &Observation,
+        noise: &mut ChaCha8Rng,
+    ) -> Result<Action, Fault> {
+        let failed = |what: String| Fault::PolicyFailed(what);
+        let drawn = kind == EpisodeKind::Training || self.config.evaluate_with_noise;
+        let policy = self.policy.as_mut().ok_or_else(|| failed("there is none".into()))?;
+        let action = policy
+            .act(observation, drawn.then_some(noise))
+            .map_err(|e| failed(e.to_string()))?
+            .clipped();
+        match self.devices.task.action_spec().mismatch(&action) {
+            None => Ok(action),
+            Some(what) => Err(failed(what)),
+        }
+    }
+
+    fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> Hand {
+        let Some(teleop) = &mut self.devices.teleop else { return Hand::Resting };
+        let age_max = self.config.teleop_age_max;
+        match teleop.sample() {
+            Ok(sample)
+                if now.since(sample.at) <= age_max
+                    && sample.value.twist.iter().all(|x| x.is_finite()) =>
+            {
+                if !sample.value.engaged {
+                    return Hand::Resting;
+                }
+                Hand::Engaged(
+                    self.map.from_teleop(&sample.value.twist, &tcp_pose.rotation).clipped(),
+                )
+            }
+            _ => {
+                self.status.faults.teleop_lost += 1;
+                Hand::Lost
+            }
+        }
+    }
+
+    /// Sends the chosen action through the gate.
+    fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Motion, Fault> {
+        if choice.handover.is_some() {
+            self.devices.gate.forget_target();
+        }
+        let measured = arm_state(&self.devices.gate)?.tcp_pose;
+        let last = self.devices.gate.target(now).copied();
+        let wanted = self.map.target(&choice.action, &measured, last.as_ref());
+        let report =
+            self.devices.gate.command(now, &wanted).map_err(|e| Fault::ArmFailed(e.to_string()))?;
+        let executed = self.map.action(&report.target, &measured, last.as_ref()).clipped();
+        Ok(Motion { target: report.target, executed, events: report.events })
+    }
+
+    pub(super) fn observe(&mut self) -> Result<Seen, Fault> {
+        let devices = &mut self.devices;
+        devices.senses.observe(&devices.gate, &*devices.clock, &*devices.host_clock)
+    }
+
+    /// Whether the records of another step would find no room.
+    fn storage_fault(&self) -> Option<Fault> {
+        if self.gauge.is_full() {
+            Some(Fault::OutboxFull)
+        } else {
+            (!self.sink.has_room()).then_some(Fault::RecorderLate)
+        }
+    }
+
+    /// The episode is over: the arm keeps its pose, or brakes when it is what failed.
+    fn halt(&mut self, fault: Option<&Fault>) {
+        let how = match fault.map(Fault::response) {
+            None | Some(Response::TruncateEpisode) => StopKind::Hold,
+            Some(Response::StopArm) => StopKind::Controlled,
+        };
+        if let Err(error) = self.devices.gate.stop(how) {
+            tracing::error!("the arm did not take the stop: {error}");
+        }
+    }
+
+    /// Carries out what the operator said; whether the episode is to end.
+    fn operator_commands(&mut self) -> bool {
+        let mut end = false;
+        for command in self.devices.operator.iter().flat_map(|commands| commands.try_iter()) {
+            match command {
+                OperatorCommand::EndEpisode => end = true,
+                OperatorCommand::Release => self.arbiter.release(),
+            }
+        }
+        end
+    }
+
+    fn record(&self, position: RecordPosition, body: RecordBody) -> Record {
+        Record { actor: self.config.actor, position, body }
+    }
+
+    fn view_step(
+        &mut self,
+        episode: &Episode,
+        decision: &Decision,
+        motion: &Motion,
+        next: &Seen,
+        judged: Judged,
+        policy_version: PolicyVersion,
+    ) {
+        if self.devices.views.is_none() {
+            return;
+        }
+        let punctuality = self.pacer.punctuality();
+        let view = StepView {
+            episode: episode.brief().episode,
+            kind: episode.brief().kind,
+            index: episode.steps(),
+            env_step: self.tally.env_steps,
+            at: self.moment(),
+            frames: next.observation.frames.clone(),
+            proprio: next.observation.proprio.clone(),
+            source: decision.choice.source,
+            takeover: decision.choice.handover == Some(Handover::Takeover),
+            policy_version,
+            policy_lag: self.policy_lag(),
+            policy_action: decision.policy_action.clone(),
+            human_action: decision.human_action.clone(),
+            commanded_action: decision.choice.action.clone(),
+            executed_action: motion.executed.clone(),
+            gate_events: motion.events,
+            reward: judged.reward,
+            terminated: judged.terminated,
+            truncated: judged.truncated,
+            tcp_pose: next.tcp_pose,
+            target_pose: motion.target,
+            skeleton: self.devices.gate.skeleton(),
+            timing: self.status.timing,
+            jitter: punctuality.jitter,
+            missed_deadlines: punctuality.missed,
+            outbox_depth: self.gauge.depth(),
+            views_dropped: self.status.views_dropped,
+        };
+        self.view(|| ViewEvent::Step(Box::new(view)));
+    }
+}
+
+/// A fault before the step had a successor.
+fn cut(episode: &mut Episode, fault: Fault) -> Onward {
+    episode.cut(TruncationCause::Fault);
+    Onward::Over(Some(fault))
+}
+
+/// Seed of everything random in an episode: the finaliser of SplitMix64 (Steele et al. 2014) over
+/// run, actor and episode.
+fn episode_seed(run: u64, actor: u16, episode: EpisodeId) -> u64 {
+    let place = u64::from(actor) << 32 | u64::from(episode.0);
+    let mut z = run.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

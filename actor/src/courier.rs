@@ -1,0 +1,75 @@
+//! Lockstep: carries each record to the disk and to the learner and brings parameters back, all on
+//! the caller's thread, so that a run with a simulated clock gives the same bytes each time.
+
+use wire::{Record, Timestamp};
+
+use crate::{
+    error::ActorError,
+    hub::Hub,
+    outbox::Outbox,
+    policy_feed::{Fed, PolicyFeed},
+    uplink::{Turn, Uplink},
+};
+
+/// Requests after one record, at most: all that a learner can need to catch up with one record is
+/// far below.
+const TURNS_MAX: usize = 10_000;
+
+pub struct Courier {
+    pub outbox: Outbox,
+    pub uplink: Uplink,
+    pub feed: PolicyFeed,
+    pub hub: Hub,
+}
+
+impl Courier {
+    /// Writes the record and sends whatever is due. A learner that does not answer is asked again
+    /// with a later record.
+    pub fn carry(&mut self, record: &Record, now: Timestamp) -> Result<(), ActorError> {
+        self.outbox.append(record)?;
+        self.send(now)
+    }
+
+    /// Says hello once more and takes what comes of it: in lockstep nobody else lets time pass.
+    pub fn ask(&mut self, now: Timestamp) -> Result<(), ActorError> {
+        let turn = self.uplink.greet(now, &self.outbox)?;
+        self.hub.note_turn(&turn, &self.outbox);
+        self.send(now)
+    }
+
+    /// Sends what is left, once, and leaves in good order if that was all.
+    pub fn goodbye(&mut self, now: Timestamp) {
+        match self.send(now) {
+            Ok(()) if self.outbox.gauge().depth() == 0 => self.uplink.goodbye(),
+            Ok(()) => {}
+            Err(error) => tracing::warn!("what is left could not be sent: {error}"),
+        }
+    }
+
+    fn send(&mut self, now: Timestamp) -> Result<(), ActorError> {
+        for _ in 0..TURNS_MAX {
+            let turn = self.uplink.turn(now, &self.outbox)?;
+            self.hub.note_turn(&turn, &self.outbox);
+            if !matches!(turn, Turn::Welcomed(_) | Turn::Acknowledged(..)) {
+                break;
+            }
+        }
+        if let Some(pace) = self.uplink.link().pace() {
+            self.hub.note_pace(pace);
+        }
+        feed(&mut self.feed, &self.hub);
+        Ok(())
+    }
+}
+
+/// Looks for parameters once, and says so when they cannot be used.
+pub fn feed(feed: &mut PolicyFeed, hub: &Hub) {
+    match feed.poll(hub.pace()) {
+        Fed::Nothing => {}
+        Fed::Ready(version) => tracing::debug!(%version, "new parameters"),
+        Fed::Unusable(version, reason) => {
+            hub.note_unusable_policy();
+            tracing::error!(%version, "the learner's parameters cannot be used: {reason}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Why an actor ends before its work is done.
+
+use drivers::{ArmError, FixtureError};
+use tasks::ResetError;
+use thiserror::Error;
+
+use crate::{outbox::OutboxError, uplink::UplinkError};
+
+#[derive(Debug, Error)]
+pub enum ActorError {
+    #[error("the cell does not fit the task: {0}")]
+    Cell(String),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
+    #[error("the arm could not be brought to its start pose in {attempts} attempts")]
+    Reset { attempts: u32, source: ResetFailure },
+    #[error("the arm stopped by itself {times} times in a row; look at the cell and start again")]
+    ArmNeedsOperator { times: u32 },
+    #[error("in lockstep the learner gave no {wanted} however often it was asked")]
+    Stalled { wanted: &'static str },
+    #[error("a thread of the actor could not be started")]
+    Thread(#[source] std::io::Error),
+    #[error("the {0} thread of the actor panicked")]
+    Panicked(&'static str),
+}
+
+/// What went wrong in a reset.
+#[derive(Debug, Error)]
+pub enum ResetFailure {
+    #[error(transparent)]
+    Plan(#[from] ResetError),
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    #[error("{0}")]
+    Observation(String),
+}

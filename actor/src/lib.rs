@@ -1,0 +1,37 @@
+//! The actor: drives the arm step by step, lets a person take over, writes down what happened and
+//! hands it to the learner.
+//!
+//! It knows the cell only through the traits of `drivers` and the learner only through the link of
+//! `wire`. The step path touches no file, no network and no log line.
+
+pub mod arbiter;
+pub mod config;
+mod control_loop;
+mod courier;
+mod episode;
+mod error;
+mod fault;
+mod hub;
+mod outbox;
+mod pacer;
+pub mod policy;
+mod policy_feed;
+mod recorder;
+mod run;
+pub mod schedule;
+mod senses;
+pub mod status;
+mod uplink;
+pub mod view_event;
+pub mod viz;
+mod workers;
+
+pub use config::{ActorConfig, ActorParts, Coupling, OperatorCommand};
+pub use error::{ActorError, ResetFailure};
+pub use outbox::OutboxError;
+pub use policy::{Encoder, Policy, PolicyLoader};
+pub use run::{Summary, run};
+pub use schedule::{Program, Progress, TrainingBudget};
+pub use status::{Activity, Status, StatusSlot};
+pub use uplink::{Backoff, UplinkConfig, UplinkError};
+pub use view_event::ViewEvent;

@@ -1,0 +1,327 @@
+//! Keeps records on disk until the learner has them, and this actor's progress beside them.
+//! Never called from the control thread of a real cell.
+//!
+//! Records are freed an episode at a time, so that an episode that a crash cut short can be closed
+//! with true counts.
+
+mod ledger;
+mod progress_file;
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use replay::{Journal, JournalConfig, JournalError};
+use thiserror::Error;
+use wire::{
+    ActorId, EpisodeEnd, EpisodeId, Outcome, Record, RecordBody, RecordPosition, TruncationCause,
+};
+
+use self::{ledger::Ledger, progress_file::ProgressFile};
+use crate::schedule::Progress;
+
+/// Newest records kept in memory besides, so that sending reads the disk only to catch up.
+const TAIL_RECORDS: usize = 64;
+/// Records that must still fit before the outbox says that it is full.
+const MARGIN_RECORDS: u64 = 16;
+
+#[derive(Debug, Error)]
+pub enum OutboxError {
+    #[error("the outbox failed")]
+    Journal(#[from] JournalError),
+    #[error(
+        "the outbox in {dir} holds records of actor {theirs}, this is actor {ours}: \
+         give each actor a run folder of its own"
+    )]
+    Foreign { dir: String, ours: ActorId, theirs: ActorId },
+    #[error("{action} {path} failed")]
+    Progress { action: &'static str, path: String, source: std::io::Error },
+    #[error("{path} is no progress file of this version of reins: {reason}")]
+    ProgressFormat { path: String, reason: String },
+}
+
+impl OutboxError {
+    /// No room now; there will be when the learner has taken records.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Journal(e) if e.is_full())
+    }
+}
+
+/// What other threads may see of the outbox without waiting.
+#[derive(Clone, Debug, Default)]
+pub struct OutboxGauge(Arc<Gauge>);
+
+#[derive(Debug, Default)]
+struct Gauge {
+    depth: AtomicU64,
+    full: AtomicBool,
+}
+
+impl OutboxGauge {
+    /// Records that the learner has not acknowledged.
+    pub fn depth(&self) -> u64 {
+        self.0.depth.load(Ordering::Relaxed)
+    }
+
+    /// Hardly more fits than the end of the episode.
+    pub fn is_full(&self) -> bool {
+        self.0.full.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_full(&self, full: bool) {
+        self.0.full.store(full, Ordering::Relaxed);
+    }
+}
+
+/// What was found at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub progress: Progress,
+    /// This episode was cut short when the process ended; it is closed now.
+    pub interrupted: Option<EpisodeId>,
+}
+
+/// Shared by the thread that writes and the one that sends.
+#[derive(Clone)]
+pub struct Outbox {
+    inner: Arc<Mutex<Inner>>,
+    gauge: OutboxGauge,
+}
+
+struct Inner {
+    journal: Journal,
+    /// Size below which free space counts as full: the reserve for closing an episode.
+    reserve_bytes: u64,
+    ledger: Ledger,
+    tail: std::collections::VecDeque<Record>,
+    progress: Progress,
+    progress_file: ProgressFile,
+    written: Option<RecordPosition>,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbox({} unacknowledged)", self.gauge.depth())
+    }
+}
+
+impl Outbox {
+    /// Opens the outbox of `actor` in `dir`, or makes it, and closes an episode that was cut short.
+    pub fn open(
+        dir: &Path,
+        config: JournalConfig,
+        actor: ActorId,
+    ) -> Result<(Self, Opened), OutboxError> {
+        let (journal, recovered) = Journal::open(dir, config)?;
+        if let Some(last) = recovered.last.filter(|last| last.actor != actor) {
+            let dir = dir.display().to_string();
+            return Err(OutboxError::Foreign { dir, ours: actor, theirs: last.actor });
+        }
+        let progress_file = ProgressFile::beside(dir);
+        let saved = progress_file.read()?;
+        let mut inner = Inner {
+            reserve_bytes: reserve_bytes(config),
+            ledger: Ledger::default(),
+            tail: Default::default(),
+            progress: saved,
+            progress_file,
+            written: recovered.last.map(|last| last.position),
+            journal,
+        };
+        for record in inner.journal.records_from(recovered.first) {
+            let (_, record) = record?;
+            inner.note(&record);
+        }
+        let interrupted = inner.close_interrupted(actor)?;
+        if let Some(last) = recovered.last {
+            let next = last.position.episode.next();
+            inner.progress.next_episode = inner.progress.next_episode.max(next);
+        }
+        if inner.progress != saved {
+            inner.progress_file.write(&inner.progress)?;
+        }
+        let opened = Opened { progress: inner.progress, interrupted };
+        let outbox = Self { inner: Arc::new(Mutex::new(inner)), gauge: OutboxGauge::default() };
+        outbox.measure(&mut outbox.lock());
+        Ok((outbox, opened))
+    }
+
+    pub fn gauge(&self) -> OutboxGauge {
+        self.gauge.clone()
+    }
+
+    /// Returns when `record` is on the disk. An episode's end is counted before anybody can send it.
+    pub fn append(&self, record: &Record) -> Result<(), OutboxError> {
+        let mut inner = self.lock();
+        inner.journal.append(record)?;
+        inner.remember(record);
+        if inner.note(record) {
+            inner.progress_file.write(&inner.progress)?;
+        }
+        inner.written = Some(record.position);
+        self.measure(&mut inner);
+        Ok(())
+    }
+
+    /// The last record that is on the disk.
+    pub fn written(&self) -> Option<RecordPosition> {
+        self.lock().written
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.lock().progress
+    }
+
+    /// Training steps that a learner lacks which has everything through `position`.
+    pub fn training_steps_after(&self, position: Option<RecordPosition>) -> u64 {
+        self.lock().ledger.training_steps_after(position)
+    }
+
+    /// The records behind `position`, up to a number and about a size, but at least one.
+    pub fn batch_after(
+        &self,
+        position: Option<RecordPosition>,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, OutboxError> {
+        let inner = self.lock();
+        if inner.tail_continues(position) {
+            let newer = inner.tail.iter().filter(|record| Some(record.position) > position);
+            return Ok(bounded(newer.cloned(), records_max, bytes_max));
+        }
+        // What was freed cannot be sent: begin where the outbox begins.
+        let stored = inner.journal.records_after(position);
+        drop(inner);
+        let mut failure = None;
+        let records = stored.map_while(|read| match read {
+            Ok((_, record)) => Some(record),
+            Err(e) => {
+                failure = Some(e);
+                None
+            }
+        });
+        let batch = bounded(records, records_max, bytes_max);
+        failure.map_or(Ok(batch), |e| Err(e.into()))
+    }
+
+    /// The learner has everything through `position`: whole episodes up to there are freed.
+    pub fn acknowledge(&self, position: RecordPosition) -> Result<(), OutboxError> {
+        let mut inner = self.lock();
+        if let Some(freed) = inner.ledger.acknowledge(position) {
+            inner.journal.release_through(freed)?;
+        }
+        while inner.tail.len() > 1 && inner.tail[0].position <= position {
+            inner.tail.pop_front();
+        }
+        // A learner may know more of this actor than a lost outbox does.
+        let next = position.episode.next();
+        if inner.written < Some(position) && inner.progress.next_episode < next {
+            inner.progress.next_episode = next;
+            inner.written = Some(position);
+            inner.progress_file.write(&inner.progress)?;
+        }
+        self.measure(&mut inner);
+        Ok(())
+    }
+
+    fn measure(&self, inner: &mut Inner) {
+        self.gauge.0.depth.store(inner.ledger.depth(), Ordering::Relaxed);
+        self.gauge.set_full(inner.is_nearly_full());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Enters a record into the ledger; says whether that changed the progress.
+    fn note(&mut self, record: &Record) -> bool {
+        self.ledger.add(record);
+        let RecordBody::EpisodeEnd(end) = &record.body else { return false };
+        let episode = record.position.episode;
+        if episode < self.progress.next_episode {
+            return false;
+        }
+        let Some(kind) = self.ledger.kind_of(episode) else { return false };
+        self.progress.ended(episode, kind, end.outcome);
+        true
+    }
+
+    fn remember(&mut self, record: &Record) {
+        self.tail.push_back(record.clone());
+        while self.tail.len() > TAIL_RECORDS {
+            self.tail.pop_front();
+        }
+    }
+
+    /// Whether nothing lies between `position` and the tail.
+    fn tail_continues(&self, position: Option<RecordPosition>) -> bool {
+        self.tail.front().is_some_and(|first| Some(first.position) <= position)
+    }
+
+    fn close_interrupted(&mut self, actor: ActorId) -> Result<Option<EpisodeId>, OutboxError> {
+        let Some(open) = self.ledger.open_episode() else { return Ok(None) };
+        let end = EpisodeEnd {
+            steps: open.steps,
+            outcome: Outcome::Unknown,
+            truncation: Some(TruncationCause::Interrupted),
+            human_steps: open.human_steps,
+            interventions: open.interventions,
+        };
+        let position = RecordPosition { episode: open.episode, index: open.steps + 1 };
+        let record = Record { actor, position, body: RecordBody::EpisodeEnd(end) };
+        self.journal.append(&record)?;
+        self.note(&record);
+        self.written = Some(position);
+        Ok(Some(position.episode))
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        let record = self.ledger.mean_record_bytes(self.journal.used_bytes());
+        let wanted = self.reserve_bytes + MARGIN_RECORDS * record;
+        self.journal.free_bytes().is_some_and(|free| free < wanted)
+    }
+}
+
+fn reserve_bytes(config: JournalConfig) -> u64 {
+    match config.retention {
+        replay::Retention::Forever => 0,
+        replay::Retention::UntilReleased { reserve_bytes, .. } => reserve_bytes,
+    }
+}
+
+fn bounded(
+    records: impl Iterator<Item = Record>,
+    records_max: usize,
+    bytes_max: usize,
+) -> Vec<Record> {
+    let mut left = bytes_max;
+    let mut batch = Vec::new();
+    for record in records.take(records_max.max(1)) {
+        let bytes = payload_bytes(&record);
+        if bytes > left && !batch.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        batch.push(record);
+    }
+    batch
+}
+
+/// Pixels, features and proprioception: nearly all of a record.
+fn payload_bytes(record: &Record) -> usize {
+    record.observation().map_or(0, |observation| {
+        let frames: usize = observation.frames.iter().map(|frame| frame.pixels.len()).sum();
+        let features: usize = observation.features.iter().map(|f| 2 * f.values.len()).sum();
+        frames + features + 4 * observation.proprio.len()
+    })
+}
+
+#[cfg(test)]
+mod tests;

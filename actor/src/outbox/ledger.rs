@@ -1,0 +1,124 @@
+//! What the outbox holds, episode by episode: counts, not records. Pure.
+
+use std::collections::VecDeque;
+
+use wire::{ActionSource, EpisodeId, EpisodeKind, Record, RecordBody, RecordPosition};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpisodeEntry {
+    pub episode: EpisodeId,
+    pub kind: EpisodeKind,
+    pub steps: u32,
+    pub human_steps: u32,
+    pub interventions: u32,
+    last_source: ActionSource,
+    /// Index of its newest record.
+    newest: u32,
+    ended: bool,
+}
+
+/// The episodes that are not freed yet, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    episodes: VecDeque<EpisodeEntry>,
+    acknowledged: Option<RecordPosition>,
+}
+
+impl Ledger {
+    pub fn add(&mut self, record: &Record) {
+        if let RecordBody::EpisodeStart(start) = &record.body {
+            self.episodes.push_back(EpisodeEntry {
+                episode: record.position.episode,
+                kind: start.kind,
+                steps: 0,
+                human_steps: 0,
+                interventions: 0,
+                last_source: ActionSource::Policy,
+                newest: 0,
+                ended: false,
+            });
+        }
+        let of_this = |entry: &&mut EpisodeEntry| entry.episode == record.position.episode;
+        let Some(entry) = self.episodes.back_mut().filter(of_this) else { return };
+        entry.newest = record.position.index;
+        match &record.body {
+            RecordBody::EpisodeStart(_) => {}
+            RecordBody::Step(step) => {
+                let human = step.source == ActionSource::Human;
+                let takeover = human
+                    && entry.last_source == ActionSource::Policy
+                    && entry.kind != EpisodeKind::Demonstration;
+                entry.steps += 1;
+                entry.human_steps += u32::from(human);
+                entry.interventions += u32::from(takeover);
+                entry.last_source = step.source;
+            }
+            RecordBody::EpisodeEnd(_) => entry.ended = true,
+        }
+    }
+
+    pub fn kind_of(&self, episode: EpisodeId) -> Option<EpisodeKind> {
+        self.episodes.iter().rev().find(|entry| entry.episode == episode).map(|entry| entry.kind)
+    }
+
+    /// The newest episode, if it has no end.
+    pub fn open_episode(&self) -> Option<EpisodeEntry> {
+        self.episodes.back().copied().filter(|entry| !entry.ended)
+    }
+
+    /// Forgets the episodes that are acknowledged to their end; returns the last of their records.
+    pub fn acknowledge(&mut self, position: RecordPosition) -> Option<RecordPosition> {
+        self.acknowledged = self.acknowledged.max(Some(position));
+        let mut freed = None;
+        while let Some(entry) = self.episodes.front()
+            && entry.ended
+            && self.acknowledged >= Some(entry.last_position())
+        {
+            freed = Some(entry.last_position());
+            self.episodes.pop_front();
+        }
+        freed
+    }
+
+    /// Records that are not acknowledged.
+    pub fn depth(&self) -> u64 {
+        self.episodes.iter().map(|entry| entry.records_after(self.acknowledged)).sum()
+    }
+
+    pub fn training_steps_after(&self, position: Option<RecordPosition>) -> u64 {
+        let training = self.episodes.iter().filter(|entry| entry.kind == EpisodeKind::Training);
+        training.map(|entry| entry.steps_after(position)).sum()
+    }
+
+    /// Size of a record when those held here have `used_bytes` together.
+    pub fn mean_record_bytes(&self, used_bytes: u64) -> u64 {
+        let records: u64 = self.episodes.iter().map(|entry| entry.records_after(None)).sum();
+        used_bytes.checked_div(records).unwrap_or(0)
+    }
+}
+
+impl EpisodeEntry {
+    fn last_position(&self) -> RecordPosition {
+        RecordPosition { episode: self.episode, index: self.newest }
+    }
+
+    fn records_after(&self, position: Option<RecordPosition>) -> u64 {
+        match position {
+            Some(at) if at.episode > self.episode => 0,
+            Some(at) if at.episode == self.episode => {
+                u64::from(self.newest.saturating_sub(at.index))
+            }
+            _ => u64::from(self.newest) + 1,
+        }
+    }
+
+    fn steps_after(&self, position: Option<RecordPosition>) -> u64 {
+        match position {
+            Some(at) if at.episode > self.episode => 0,
+            Some(at) if at.episode == self.episode => {
+                u64::from(self.steps.saturating_sub(at.index))
+            }
+            _ => u64::from(self.steps),
+        }
+    }
+}

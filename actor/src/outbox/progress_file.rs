@@ -1,0 +1,76 @@
+//! The actor's progress on disk: `progress.json` beside the outbox's segments, replaced whole.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use replay::storage::{DiskStorage, write_atomically};
+use serde::{Deserialize, Serialize};
+use wire::EpisodeId;
+
+use super::OutboxError;
+use crate::schedule::Progress;
+
+const FILE_NAME: &str = "progress.json";
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    next_episode: u32,
+    demonstrations: u32,
+    evaluations: u32,
+    evaluation_successes: u32,
+}
+
+#[derive(Debug)]
+pub struct ProgressFile(PathBuf);
+
+impl ProgressFile {
+    pub fn beside(outbox_dir: &Path) -> Self {
+        Self(outbox_dir.join(FILE_NAME))
+    }
+
+    /// A file that is not there is the progress of a new run.
+    pub fn read(&self) -> Result<Progress, OutboxError> {
+        let bytes = match std::fs::read(&self.0) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
+            Err(source) => return Err(self.failed("reading", source)),
+        };
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| self.unreadable(e))?;
+        if stored.version != VERSION {
+            let reason = format!("version {} where {VERSION} is known", stored.version);
+            return Err(self.unreadable(reason));
+        }
+        Ok(Progress {
+            next_episode: EpisodeId(stored.next_episode),
+            demonstrations: stored.demonstrations,
+            evaluations: stored.evaluations,
+            evaluation_successes: stored.evaluation_successes,
+        })
+    }
+
+    pub fn write(&self, progress: &Progress) -> Result<(), OutboxError> {
+        let stored = Stored {
+            version: VERSION,
+            next_episode: progress.next_episode.0,
+            demonstrations: progress.demonstrations,
+            evaluations: progress.evaluations,
+            evaluation_successes: progress.evaluation_successes,
+        };
+        let bytes = serde_json::to_vec(&stored).expect("numbers always become JSON");
+        write_atomically(&DiskStorage, &self.0, &bytes).map_err(|e| self.failed("writing", e))
+    }
+
+    fn failed(&self, action: &'static str, source: io::Error) -> OutboxError {
+        OutboxError::Progress { action, path: self.0.display().to_string(), source }
+    }
+
+    fn unreadable(&self, reason: impl ToString) -> OutboxError {
+        let path = self.0.display().to_string();
+        OutboxError::ProgressFormat { path, reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,216 @@
+use wire::{
+    Action, ActionSource, EpisodeKind, EpisodeStart, Frame, GateEvents, Observation, PolicyVersion,
+    Step, Timestamp, UnixNanos,
+};
+
+use super::*;
+
+const ACTOR: ActorId = ActorId(3);
+
+fn observation() -> Observation {
+    let frame = Frame::new(8, 8, vec![0; 192]).unwrap();
+    Observation {
+        captured_at: Timestamp(0),
+        proprio: vec![0.0; 2],
+        frames: vec![frame],
+        features: vec![],
+    }
+}
+
+fn step(source: ActionSource) -> Step {
+    Step {
+        started_at: Timestamp(0),
+        source,
+        policy_version: PolicyVersion(0),
+        policy_action: None,
+        human_action: None,
+        commanded_action: Action::zeros(1),
+        executed_action: Action::zeros(1),
+        gate_events: GateEvents::default(),
+        reward: 0.0,
+        terminated: false,
+        truncated: false,
+        next_observation: observation(),
+    }
+}
+
+/// Episodes as words: `T` or `D` for the start, `p` and `H` for steps, `+` for a successful end.
+fn records(words: &str) -> Vec<Record> {
+    let mut position = RecordPosition::default();
+    let mut records = vec![];
+    let mut counts = [0, 0];
+    for letter in words.chars().filter(|letter| *letter != ' ') {
+        let start = |kind| {
+            let started_at = UnixNanos(0);
+            RecordBody::EpisodeStart(EpisodeStart {
+                kind,
+                seed: 0,
+                started_at,
+                observation: observation(),
+            })
+        };
+        let body = match letter {
+            'T' => start(EpisodeKind::Training),
+            'D' => start(EpisodeKind::Demonstration),
+            'p' => RecordBody::Step(step(ActionSource::Policy)),
+            'H' => RecordBody::Step(step(ActionSource::Human)),
+            _ => RecordBody::EpisodeEnd(EpisodeEnd {
+                steps: counts[0],
+                outcome: Outcome::Success,
+                truncation: None,
+                human_steps: counts[1],
+                interventions: 0,
+            }),
+        };
+        counts[0] += u32::from("pH".contains(letter));
+        counts[1] += u32::from(letter == 'H');
+        records.push(Record { actor: ACTOR, position, body });
+        position = position.next_in_episode();
+        if letter == '+' {
+            position = RecordPosition::start_of(position.episode.next());
+            counts = [0, 0];
+        }
+    }
+    records
+}
+
+struct Bench {
+    outbox: Outbox,
+    opened: Opened,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(words: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (outbox, opened) = open(folder.path(), ACTOR).unwrap();
+        for record in records(words) {
+            outbox.append(&record).unwrap();
+        }
+        Self { outbox, opened, folder }
+    }
+
+    /// The process ends and comes again.
+    fn restart(self) -> Self {
+        let Self { outbox, folder, .. } = self;
+        drop(outbox);
+        let (outbox, opened) = open(folder.path(), ACTOR).unwrap();
+        Self { outbox, opened, folder }
+    }
+}
+
+fn open(folder: &Path, actor: ActorId) -> Result<(Outbox, Opened), OutboxError> {
+    Outbox::open(&folder.join("outbox"), JournalConfig::outbox(64 << 20), actor)
+}
+
+fn at(episode: u32, index: u32) -> RecordPosition {
+    RecordPosition { episode: EpisodeId(episode), index }
+}
+
+/// What is sent after `position`, as (episode, index).
+fn batch(outbox: &Outbox, position: Option<RecordPosition>, n: usize) -> Vec<(u32, u32)> {
+    let batch = outbox.batch_after(position, n, usize::MAX).unwrap();
+    batch.iter().map(|record| (record.position.episode.0, record.position.index)).collect()
+}
+
+#[test]
+fn a_batch_follows_on_what_is_acknowledged() {
+    let bench = Bench::new("Tpp+ Tp");
+    assert_eq!(batch(&bench.outbox, None, 2), [(0, 0), (0, 1)]);
+    assert_eq!(batch(&bench.outbox, Some(at(0, 2)), 9), [(0, 3), (1, 0), (1, 1)]);
+    assert_eq!(batch(&bench.outbox, Some(at(1, 1)), 9), []);
+}
+
+#[test]
+fn a_batch_holds_about_so_many_bytes_but_one_record_at_least() {
+    let bench = Bench::new("Tpppp");
+    let sizes = [1, 500, 700].map(|bytes| bench.outbox.batch_after(None, 9, bytes).unwrap().len());
+    assert_eq!(sizes, [1, 2, 3]);
+}
+
+#[test]
+fn a_long_absence_is_caught_up_from_the_disk() {
+    let bench = Bench::new(&"Tpppppppp+".repeat(20));
+    let mut sent = vec![];
+    let mut through = None;
+    loop {
+        let batch = bench.outbox.batch_after(through, 7, usize::MAX).unwrap();
+        let Some(last) = batch.last() else { break };
+        through = Some(last.position);
+        sent.extend(batch);
+        bench.outbox.acknowledge(through.unwrap()).unwrap();
+    }
+    assert_eq!(sent, records(&"Tpppppppp+".repeat(20)));
+    assert_eq!(bench.outbox.gauge().depth(), 0);
+}
+
+#[test]
+fn an_acknowledged_half_episode_counts_no_more_but_its_counts_survive() {
+    let bench = Bench::new("TpHp");
+    bench.outbox.acknowledge(at(0, 2)).unwrap();
+    assert_eq!(bench.outbox.gauge().depth(), 1);
+    assert_eq!(bench.outbox.training_steps_after(Some(at(0, 2))), 1);
+    let bench = bench.restart();
+    assert_eq!(bench.opened.interrupted, Some(EpisodeId(0)));
+    let end = bench.outbox.batch_after(Some(at(0, 3)), 9, usize::MAX).unwrap();
+    let expected = EpisodeEnd {
+        steps: 3,
+        outcome: Outcome::Unknown,
+        truncation: Some(TruncationCause::Interrupted),
+        human_steps: 1,
+        interventions: 1,
+    };
+    assert_eq!(end[0].body, RecordBody::EpisodeEnd(expected));
+}
+
+#[test]
+fn progress_survives_even_when_all_is_acknowledged() {
+    let bench = Bench::new("DH+ DH+ Tp+");
+    bench.outbox.acknowledge(at(2, 2)).unwrap();
+    let bench = bench.restart();
+    let progress = bench.opened.progress;
+    assert_eq!((progress.next_episode, progress.demonstrations), (EpisodeId(3), 2));
+    assert_eq!(bench.opened.interrupted, None);
+}
+
+#[test]
+fn progress_that_was_not_written_is_counted_again() {
+    let bench = Bench::new("DH+ DH+");
+    std::fs::remove_file(bench.folder.path().join("outbox/progress.json")).unwrap();
+    let progress = bench.restart().opened.progress;
+    assert_eq!((progress.next_episode, progress.demonstrations), (EpisodeId(2), 2));
+}
+
+#[test]
+fn only_training_steps_are_counted_for_the_run() {
+    let bench = Bench::new("DH+ Tpp+ TpHp");
+    assert_eq!(bench.outbox.training_steps_after(None), 5);
+    assert_eq!(bench.outbox.training_steps_after(Some(at(1, 1))), 4);
+    assert_eq!(bench.outbox.training_steps_after(Some(at(2, 3))), 0);
+}
+
+#[test]
+fn a_learner_that_knows_more_than_a_lost_outbox_is_followed() {
+    let bench = Bench::new("");
+    bench.outbox.acknowledge(at(4, 7)).unwrap();
+    assert_eq!(bench.outbox.progress().next_episode, EpisodeId(5));
+    assert_eq!(bench.restart().opened.progress.next_episode, EpisodeId(5));
+}
+
+#[test]
+fn the_outbox_of_another_actor_is_refused() {
+    let bench = Bench::new("Tp");
+    let Bench { outbox, folder, .. } = bench;
+    drop(outbox);
+    let error = open(folder.path(), ActorId(4)).unwrap_err();
+    assert!(matches!(error, OutboxError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_damaged_progress_file_is_named() {
+    let Bench { outbox, folder, .. } = Bench::new("Tp");
+    drop(outbox);
+    std::fs::write(folder.path().join("outbox/progress.json"), "{}").unwrap();
+    let error = open(folder.path(), ACTOR).unwrap_err().to_string();
+    assert!(error.contains("progress.json"), "{error}");
+}

@@ -1,0 +1,124 @@
+//! The way of a record from the control loop to the disk: through a bounded channel to the recorder's
+//! thread, or in lockstep within the step.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use wire::{Clock, Record};
+
+use crate::{
+    courier::Courier,
+    error::ActorError,
+    hub::Hub,
+    outbox::{Outbox, OutboxError},
+};
+
+/// How long the recorder waits before it tries a full outbox again.
+const FULL_RETRY: Duration = Duration::from_millis(100);
+
+/// Where the control loop leaves its records.
+pub enum RecordSink {
+    /// The caller's thread carries the record all the way to the learner.
+    Inline(Box<Courier>),
+    /// The recorder's thread takes it.
+    Channel(Sender<Record>),
+}
+
+impl RecordSink {
+    /// Whether `offer` will take a record without waiting. The control loop is the only one that
+    /// offers, so room does not vanish.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Self::Inline(_) => true,
+            Self::Channel(sender) => !sender.is_full(),
+        }
+    }
+
+    /// Takes a record and never waits, where it is a channel. Full: the record comes back.
+    pub fn offer(&mut self, record: Record, now: &dyn Clock) -> Result<Option<Record>, ActorError> {
+        match self {
+            Self::Inline(courier) => courier.carry(&record, now.now()).map(|()| None),
+            Self::Channel(sender) => Ok(match sender.try_send(record) {
+                Ok(()) => None,
+                Err(TrySendError::Full(record)) => Some(record),
+                // The recorder has failed and its error ends the run; nothing can be kept.
+                Err(TrySendError::Disconnected(_)) => None,
+            }),
+        }
+    }
+
+    /// Takes a record, and waits for room. Not within an episode that goes on.
+    pub fn deliver(&mut self, record: Record, now: &dyn Clock) -> Result<(), ActorError> {
+        match self {
+            Self::Inline(courier) => courier.carry(&record, now.now()),
+            Self::Channel(sender) => {
+                // As above: a failed recorder ends the run by its own error.
+                let _ = sender.send(record);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The recorder's thread: writes until the control loop has let go of its end. `wake` tells the
+/// uplink that there is something to send.
+pub fn record_all(
+    records: &Receiver<Record>,
+    outbox: &Outbox,
+    wake: &Sender<()>,
+    hub: &Hub,
+    patience: &Patience<'_>,
+) -> Result<(), OutboxError> {
+    for record in records {
+        write(&record, outbox, hub, patience)?;
+        // Full means that the uplink has been told already.
+        let _ = wake.try_send(());
+    }
+    Ok(())
+}
+
+/// How long the recorder waits for room.
+pub struct Patience<'a> {
+    /// Told to end.
+    pub shutdown: &'a AtomicBool,
+    pub host: &'a dyn Clock,
+    /// From then on.
+    pub timeout: Duration,
+}
+
+/// Waits for the learner when there is no room; gives up only when the actor ends. That is the
+/// last resort: an episode is closed while there is room for its end.
+fn write(
+    record: &Record,
+    outbox: &Outbox,
+    hub: &Hub,
+    patience: &Patience<'_>,
+) -> Result<(), OutboxError> {
+    let mut told = false;
+    let mut give_up_at = None;
+    loop {
+        let now = patience.host.now();
+        if patience.shutdown.load(Ordering::Relaxed) {
+            give_up_at.get_or_insert(now + patience.timeout);
+        }
+        let ending = hub.is_ending() || give_up_at.is_some_and(|at| now >= at);
+        match outbox.append(record) {
+            Err(e) if e.is_full() && !ending => {
+                if !told {
+                    told = true;
+                    tracing::warn!("no room for records until the learner has taken some: {e}");
+                }
+                outbox.gauge().set_full(true);
+                hub.wait(FULL_RETRY);
+            }
+            Err(e) if e.is_full() => {
+                tracing::error!(position = %record.position, "a record is lost: no room for it");
+                return Err(e);
+            }
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Which episode comes next: demonstrations first, then training until the learner or the budget
+//! says enough, then a measurement. Pure.
+
+use wire::{EpisodeId, EpisodeKind, Outcome, Pace, PolicyVersion};
+
+/// What a run is to do, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Successful demonstrations that the run shall have.
+    pub demonstrations: u32,
+    pub training: Option<TrainingBudget>,
+    /// Episodes in which the policy is measured at the end.
+    pub evaluations: u32,
+}
+
+/// Training ends when the learner says so, or here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrainingBudget {
+    /// Training steps of the run; `None` when the learner alone decides.
+    pub env_steps_max: Option<u64>,
+}
+
+/// What this actor has done of it so far. Survives a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub next_episode: EpisodeId,
+    /// Demonstrations that succeeded.
+    pub demonstrations: u32,
+    pub evaluations: u32,
+    pub evaluation_successes: u32,
+}
+
+impl Progress {
+    /// An episode is over. What an operator or a fault cut short is done again.
+    pub fn ended(&mut self, episode: EpisodeId, kind: EpisodeKind, outcome: Outcome) {
+        self.next_episode = self.next_episode.max(episode.next());
+        match kind {
+            EpisodeKind::Demonstration => {
+                self.demonstrations += u32::from(outcome == Outcome::Success);
+            }
+            EpisodeKind::Evaluation => {
+                self.evaluations += u32::from(outcome != Outcome::Unknown);
+                self.evaluation_successes += u32::from(outcome == Outcome::Success);
+            }
+            EpisodeKind::Training => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Begin(EpisodeKind),
+    /// No parameters of at least this version are there yet.
+    AwaitPolicy(PolicyVersion),
+    Finished,
+}
+
+impl Program {
+    /// `policy` is the version in hand, `env_steps` the training steps of the run.
+    pub fn next(
+        &self,
+        done: &Progress,
+        policy: Option<PolicyVersion>,
+        pace: &Pace,
+        env_steps: u64,
+    ) -> Next {
+        if done.demonstrations < self.demonstrations {
+            return Next::Begin(EpisodeKind::Demonstration);
+        }
+        if let Some(budget) = &self.training
+            && !pace.finished
+            && budget.env_steps_max.is_none_or(|max| env_steps < max)
+        {
+            return match policy {
+                Some(_) => Next::Begin(EpisodeKind::Training),
+                None => Next::AwaitPolicy(PolicyVersion::default()),
+            };
+        }
+        if done.evaluations < self.evaluations {
+            // What is measured are the parameters that training ended with.
+            return match policy {
+                Some(version) if version >= pace.policy_version => {
+                    Next::Begin(EpisodeKind::Evaluation)
+                }
+                _ => Next::AwaitPolicy(pace.policy_version),
+            };
+        }
+        Next::Finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole() -> Program {
+        let training = Some(TrainingBudget { env_steps_max: Some(100) });
+        Program { demonstrations: 2, training, evaluations: 3 }
+    }
+
+    /// Done so far: demonstrations, training steps, evaluations.
+    fn check(program: &Program, done: [u32; 3], policy: Option<u64>, finished: bool, next: Next) {
+        let [demonstrations, env_steps, evaluations] = done;
+        let progress = Progress { demonstrations, evaluations, ..Progress::default() };
+        let pace = Pace { finished, policy_version: PolicyVersion(7), ..Pace::default() };
+        let policy = policy.map(PolicyVersion);
+        assert_eq!(program.next(&progress, policy, &pace, env_steps.into()), next);
+    }
+
+    const DEMONSTRATE: Next = Next::Begin(EpisodeKind::Demonstration);
+    const TRAIN: Next = Next::Begin(EpisodeKind::Training);
+    const EVALUATE: Next = Next::Begin(EpisodeKind::Evaluation);
+
+    #[test]
+    fn demonstrations_come_first_and_need_no_policy() {
+        check(&whole(), [0, 0, 0], None, false, DEMONSTRATE);
+        check(&whole(), [1, 0, 0], Some(7), false, DEMONSTRATE);
+    }
+
+    #[test]
+    fn training_waits_for_a_policy() {
+        check(&whole(), [2, 0, 0], None, false, Next::AwaitPolicy(PolicyVersion(0)));
+        check(&whole(), [2, 0, 0], Some(0), false, TRAIN);
+    }
+
+    #[test]
+    fn training_ends_with_the_budget_or_by_the_learners_word() {
+        check(&whole(), [2, 99, 0], Some(7), false, TRAIN);
+        check(&whole(), [2, 100, 0], Some(7), false, EVALUATE);
+        check(&whole(), [2, 5, 0], Some(7), true, EVALUATE);
+    }
+
+    #[test]
+    fn a_measurement_waits_for_the_last_parameters() {
+        check(&whole(), [2, 100, 0], Some(6), false, Next::AwaitPolicy(PolicyVersion(7)));
+    }
+
+    #[test]
+    fn a_program_ends() {
+        check(&whole(), [2, 100, 3], Some(7), false, Next::Finished);
+        check(&Program::default(), [0, 0, 0], None, false, Next::Finished);
+    }
+
+    #[test]
+    fn without_training_the_policy_is_measured_at_once() {
+        let program = Program { evaluations: 1, ..Program::default() };
+        check(&program, [0, 0, 0], Some(7), false, EVALUATE);
+        check(&program, [0, 0, 1], Some(7), false, Next::Finished);
+    }
+
+    #[test]
+    fn only_what_came_to_an_end_counts() {
+        let mut progress = Progress::default();
+        progress.ended(EpisodeId(0), EpisodeKind::Demonstration, Outcome::Failure);
+        progress.ended(EpisodeId(1), EpisodeKind::Demonstration, Outcome::Success);
+        progress.ended(EpisodeId(2), EpisodeKind::Evaluation, Outcome::Unknown);
+        progress.ended(EpisodeId(3), EpisodeKind::Evaluation, Outcome::Failure);
+        progress.ended(EpisodeId(4), EpisodeKind::Evaluation, Outcome::Success);
+        let expected = Progress {
+            next_episode: EpisodeId(5),
+            demonstrations: 1,
+            evaluations: 2,
+            evaluation_successes: 1,
+        };
+        assert_eq!(progress, expected);
+    }
+}

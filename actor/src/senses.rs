@@ -1,0 +1,186 @@
+//! Takes the observation of one moment: arm, cameras, features. Waits for nothing.
+
+use std::time::Duration;
+
+use drivers::{Arm, ArmMode, ArmState, Camera, CameraError, Gate};
+use tasks::{Measured, Observer, TaskConfig};
+use wire::{Clock, Features, Frame, Observation, ObservationSpec, WeightsHash, geometry::Pose};
+
+use crate::{fault::Fault, policy::Encoder};
+
+/// One moment of the cell.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub observation: Observation,
+    pub tcp_pose: Pose,
+    /// Reading the arm and the cameras.
+    pub observe_time: Duration,
+    /// The frozen backbone.
+    pub encode_time: Duration,
+}
+
+pub struct Senses {
+    cameras: Vec<Eye>,
+    encoder: Option<Box<dyn Encoder>>,
+    observer: Observer,
+    spec: ObservationSpec,
+    stale_frames_max: u32,
+    stale_frames: u64,
+}
+
+/// A camera and the picture it gave last.
+struct Eye {
+    camera: Box<dyn Camera>,
+    age_max: Duration,
+    last: Option<Frame>,
+    stale_in_a_row: u32,
+}
+
+impl Senses {
+    /// What is wrong with the devices is said here, before anything moves.
+    pub fn new(
+        task: &TaskConfig,
+        cameras: Vec<Box<dyn Camera>>,
+        age_max: &[Duration],
+        stale_frames_max: u32,
+        encoder: Option<Box<dyn Encoder>>,
+    ) -> Result<Self, String> {
+        let spec = task.observation_spec();
+        let (wanted, there) = (spec.cameras.len(), cameras.len());
+        if wanted != there || age_max.len() != there {
+            let ages = age_max.len();
+            return Err(format!(
+                "the task names {wanted} cameras, the cell has {there} with {ages} ages"
+            ));
+        }
+        for (wanted, camera) in spec.cameras.iter().zip(&cameras) {
+            let there = camera.info();
+            let same = (&wanted.name, wanted.width, wanted.height)
+                == (&there.name, there.width, there.height);
+            if !same {
+                return Err(format!(
+                    "the task wants camera {} with {}x{} pixels, the cell has {} with {}x{}",
+                    wanted.name, wanted.width, wanted.height, there.name, there.width, there.height
+                ));
+            }
+        }
+        if there > 0 && encoder.is_none() {
+            return Err("a task with cameras needs a backbone".into());
+        }
+        let eye = |(camera, age_max): (_, &Duration)| Eye {
+            camera,
+            age_max: *age_max,
+            last: None,
+            stale_in_a_row: 0,
+        };
+        Ok(Self {
+            cameras: cameras.into_iter().zip(age_max).map(eye).collect(),
+            encoder,
+            observer: Observer::new(task),
+            spec,
+            stale_frames_max,
+            stale_frames: 0,
+        })
+    }
+
+    pub fn spec(&self) -> &ObservationSpec {
+        &self.spec
+    }
+
+    /// The backbone whose features are computed.
+    pub fn backbone(&self) -> Option<WeightsHash> {
+        self.encoder.as_ref().map(|encoder| encoder.hash())
+    }
+
+    /// Pictures that were used twice since the run began.
+    pub fn stale_frames(&self) -> u64 {
+        self.stale_frames
+    }
+
+    /// An episode begins at this measured pose; no picture of the one before stands in.
+    pub fn reset(&mut self, tcp_pose: Pose) {
+        self.observer.reset(tcp_pose);
+        for eye in &mut self.cameras {
+            eye.last = None;
+            eye.stale_in_a_row = 0;
+        }
+    }
+
+    /// What is there now, by the cell's `clock`; durations are the `host`'s.
+    pub fn observe<A: Arm>(
+        &mut self,
+        gate: &Gate<A>,
+        clock: &dyn Clock,
+        host: &dyn Clock,
+    ) -> Result<Seen, Fault> {
+        let began = host.now();
+        let state = arm_state(gate)?;
+        let captured_at = clock.now();
+        let measured =
+            Measured { tcp_pose: state.tcp_pose, twist: state.twist, wrench: state.wrench };
+        let proprio = self.observer.proprio(&measured, gate.target(captured_at));
+        let frames = self.frames()?;
+        let observed = host.now();
+        let features = self.encode(&frames)?;
+        let encode_time = host.now().since(observed);
+        let observation = Observation { captured_at, proprio, frames, features };
+        if let Some(reason) = self.spec.mismatch(&observation) {
+            return Err(Fault::ObservationUnfit(reason));
+        }
+        let observe_time = observed.since(began);
+        Ok(Seen { observation, tcp_pose: state.tcp_pose, observe_time, encode_time })
+    }
+
+    fn frames(&mut self) -> Result<Vec<Frame>, Fault> {
+        let stale_max = self.stale_frames_max;
+        let mut frames = Vec::with_capacity(self.cameras.len());
+        for eye in &mut self.cameras {
+            let (frame, stale) = eye.look(stale_max)?;
+            self.stale_frames += u64::from(stale);
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    fn encode(&mut self, frames: &[Frame]) -> Result<Vec<Features>, Fault> {
+        match &mut self.encoder {
+            Some(encoder) if !frames.is_empty() => {
+                let frames: Vec<&Frame> = frames.iter().collect();
+                encoder.encode(&frames).map_err(|e| Fault::PolicyFailed(e.to_string()))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Eye {
+    /// The newest picture, or the one before while that may stand in; says whether it did.
+    fn look(&mut self, stale_max: u32) -> Result<(Frame, bool), Fault> {
+        match self.camera.latest(self.age_max) {
+            Ok(picture) => {
+                self.stale_in_a_row = 0;
+                self.last = Some(picture.value.clone());
+                Ok((picture.value, false))
+            }
+            Err(error @ CameraError::Stale { .. }) => {
+                self.stale_in_a_row += 1;
+                match &self.last {
+                    Some(last) if self.stale_in_a_row <= stale_max => Ok((last.clone(), true)),
+                    _ => Err(Fault::CameraLost(error.to_string())),
+                }
+            }
+            Err(error @ CameraError::Device { .. }) => Err(Fault::CameraLost(error.to_string())),
+        }
+    }
+}
+
+/// The state of an arm that can be commanded.
+pub fn arm_state<A: Arm>(gate: &Gate<A>) -> Result<ArmState, Fault> {
+    let state = gate.state().map_err(|e| Fault::ArmFailed(e.to_string()))?.value;
+    match state.mode {
+        ArmMode::Idle | ArmMode::Running | ArmMode::Holding => Ok(state),
+        ArmMode::Reflex => Err(Fault::ArmReflex),
+        ArmMode::Stopped => Err(Fault::ArmFailed("the arm is stopped".into())),
+        ArmMode::Disconnected => Err(Fault::ArmFailed("the arm is disconnected".into())),
+    }
+}

@@ -1,0 +1,141 @@
+//! The actor's threads besides the control loop: recorder, uplink, policy feed. They end when the
+//! control loop has let go of its records, or when one of them fails.
+
+use std::{
+    thread::{self, Scope, ScopedJoinHandle},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use wire::Clock;
+
+use crate::{
+    courier::feed,
+    error::ActorError,
+    hub::Hub,
+    outbox::Outbox,
+    policy_feed::PolicyFeed,
+    uplink::{Turn, Uplink},
+};
+
+/// How often the uplink and the feed look at the link when nothing wakes them.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A thread of the actor, by the name that a debugger and an error show.
+pub struct Worker<'scope, T> {
+    name: &'static str,
+    handle: ScopedJoinHandle<'scope, Result<T, ActorError>>,
+}
+
+impl<'scope, T: Send + 'scope> Worker<'scope, T> {
+    /// Starts `work`. When it fails, all others end.
+    pub fn start(
+        scope: &'scope Scope<'scope, '_>,
+        name: &'static str,
+        hub: &'scope Hub,
+        work: impl FnOnce() -> Result<T, ActorError> + Send + 'scope,
+    ) -> Result<Self, ActorError> {
+        Self::start_control(scope, name, hub, move || {
+            let guard = EndOthers(hub);
+            let result = work();
+            if result.is_ok() {
+                std::mem::forget(guard);
+            }
+            result
+        })
+    }
+
+    /// Starts `work`. When it fails, the others still bring in what it left.
+    pub fn start_control(
+        scope: &'scope Scope<'scope, '_>,
+        name: &'static str,
+        hub: &'scope Hub,
+        work: impl FnOnce() -> Result<T, ActorError> + Send + 'scope,
+    ) -> Result<Self, ActorError> {
+        let started = thread::Builder::new().name(name.into()).spawn_scoped(scope, work);
+        let handle = started.map_err(|e| {
+            hub.end();
+            ActorError::Thread(e)
+        })?;
+        Ok(Self { name, handle })
+    }
+
+    pub fn join(self) -> Result<T, ActorError> {
+        self.handle.join().unwrap_or(Err(ActorError::Panicked(self.name)))
+    }
+}
+
+struct EndOthers<'a>(&'a Hub);
+
+impl Drop for EndOthers<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Sends until everything is written and acknowledged; `wake` disconnects when no more is written.
+/// From then on it tries for `drain_timeout` by the host's clock.
+pub fn send_all(
+    mut uplink: Uplink,
+    outbox: &Outbox,
+    wake: &Receiver<()>,
+    hub: &Hub,
+    host: &dyn Clock,
+    drain_timeout: Duration,
+) -> Result<(), ActorError> {
+    let mut drain_until = None;
+    let mut troubled = false;
+    loop {
+        let now = host.now();
+        let turn = uplink.turn(now, outbox)?;
+        report(&turn, &mut troubled);
+        hub.note_turn(&turn, outbox);
+        if let Some(pace) = uplink.link().pace() {
+            hub.note_pace(pace);
+        }
+        let pause = match &turn {
+            Turn::Welcomed(_) | Turn::Acknowledged(..) => continue,
+            Turn::Idle if drain_until.is_some() => break,
+            Turn::WaitUntil(until) => until.since(now).min(POLL),
+            Turn::Idle | Turn::Postponed(_) | Turn::Failed(_) => POLL,
+        };
+        if drain_until.is_some_and(|until| now >= until)
+            || (drain_until.is_some() && hub.is_ending())
+        {
+            return Ok(());
+        }
+        match wake.recv_timeout(pause) {
+            Err(RecvTimeoutError::Disconnected) => {
+                drain_until.get_or_insert(now + drain_timeout);
+                hub.wait(pause);
+            }
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    uplink.goodbye();
+    Ok(())
+}
+
+/// Says once that the learner is away, and once that it is back.
+fn report(turn: &Turn, troubled: &mut bool) {
+    match turn {
+        Turn::Postponed(reason) | Turn::Failed(reason) if !*troubled => {
+            *troubled = true;
+            tracing::warn!("the learner does not take records, they stay in the outbox: {reason}");
+        }
+        Turn::Welcomed(_) if *troubled => {
+            *troubled = false;
+            tracing::info!("the learner is back");
+        }
+        _ => {}
+    }
+}
+
+/// Feeds parameters until the actor ends.
+pub fn feed_all(mut policies: PolicyFeed, hub: &Hub) -> Result<(), ActorError> {
+    while !hub.is_ending() {
+        feed(&mut policies, hub);
+        hub.wait(POLL);
+    }
+    Ok(())
+}

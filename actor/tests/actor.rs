@@ -1,0 +1,18 @@
+//! The actor as a whole, with devices and a learner that are made for the purpose. No test sleeps
+//! on the wall clock: simulated time jumps, and what threads do is waited for.
+
+#[path = "actor/cell.rs"]
+mod cell;
+#[path = "actor/learner.rs"]
+mod learner;
+#[path = "actor/rig.rs"]
+mod rig;
+
+#[path = "actor/episodes.rs"]
+mod episodes;
+#[path = "actor/faults.rs"]
+mod faults;
+#[path = "actor/link.rs"]
+mod link;
+#[path = "actor/policy.rs"]
+mod policy;

@@ -1,0 +1,216 @@
+//! A cell whose every moment is written in a script: one string per episode, one letter per step.
+//!
+//! `.` the hand rests · `H` it moves the arm along +x · `x` the device is lost · `s` as `.`, and the
+//! task succeeds · `S` as `H`, and the task succeeds · `Q` as `.`, and the actor is told to end · `R` as `.`, and the arm stops by itself ·
+//! `!` the process dies. The last string holds for all further episodes, its last letter for all
+//! further steps.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
+
+use drivers::{
+    Arm, ArmError, ArmMode, ArmState, Camera, CameraError, CameraInfo, EpisodeBrief, Fixture,
+    FixtureError, SafeTarget, Stamped, StopKind, SuccessSensor, Teleop, TeleopError, TeleopSample,
+};
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use wire::{
+    Clock, Frame, ManualClock,
+    geometry::{Pose, Twist},
+};
+
+pub const DOWN: [f64; 3] = [std::f64::consts::PI, 0.0, 0.0];
+
+pub struct World {
+    clock: Arc<ManualClock>,
+    shutdown: Arc<AtomicBool>,
+    scripts: Vec<String>,
+    briefs: Vec<EpisodeBrief>,
+    prepared: Vec<EpisodeBrief>,
+    step: usize,
+    letter: char,
+    pose: Pose,
+    mode: ArmMode,
+    stops: Vec<StopKind>,
+    /// Share of the way to its target that the arm makes in one command.
+    stiffness: f64,
+    /// Where the arm was when it was sent where.
+    commands: Vec<[Pose; 2]>,
+}
+
+#[derive(Clone)]
+pub struct Cell(Arc<Mutex<World>>);
+
+impl Cell {
+    pub fn new(clock: Arc<ManualClock>, shutdown: Arc<AtomicBool>, scripts: &[&str]) -> Self {
+        let [roll, pitch, yaw] = DOWN;
+        let rotation = UnitQuaternion::from_euler_angles(roll, pitch, yaw);
+        Self(Arc::new(Mutex::new(World {
+            clock,
+            shutdown,
+            scripts: scripts.iter().map(ToString::to_string).collect(),
+            briefs: vec![],
+            prepared: vec![],
+            step: 0,
+            letter: '.',
+            pose: Pose::from_parts(Translation3::new(0.5, 0.1, 0.1), rotation),
+            mode: ArmMode::Idle,
+            stops: vec![],
+            stiffness: 1.0,
+            commands: vec![],
+        })))
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn briefs(&self) -> Vec<EpisodeBrief> {
+        self.world().briefs.clone()
+    }
+
+    pub fn prepared(&self) -> Vec<EpisodeBrief> {
+        self.world().prepared.clone()
+    }
+
+    /// The arm follows its targets softly from now on.
+    pub fn soften(&self, stiffness: f64) {
+        self.world().stiffness = stiffness;
+    }
+
+    pub fn commands(&self) -> Vec<[Pose; 2]> {
+        self.world().commands.clone()
+    }
+
+    pub fn last_stop(&self) -> Option<StopKind> {
+        self.world().stops.last().copied()
+    }
+}
+
+impl World {
+    fn stamped<T>(&self, value: T) -> Stamped<T> {
+        Stamped { at: self.clock.now(), value }
+    }
+
+    fn next_letter(&mut self) -> char {
+        let episode = self.briefs.len().saturating_sub(1).min(self.scripts.len() - 1);
+        let letters: Vec<char> = self.scripts[episode].chars().collect();
+        self.letter = letters[self.step.min(letters.len() - 1)];
+        self.step += 1;
+        self.letter
+    }
+}
+
+impl Arm for Cell {
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
+        let world = self.world();
+        Ok(world.stamped(ArmState {
+            mode: world.mode,
+            tcp_pose: world.pose,
+            twist: Twist { linear: Vector3::zeros(), angular: Vector3::zeros() },
+            joints: vec![],
+            joint_velocities: vec![],
+            wrench: None,
+        }))
+    }
+
+    fn command(&mut self, target: SafeTarget) -> Result<(), ArmError> {
+        let mut world = self.world();
+        if matches!(world.mode, ArmMode::Stopped | ArmMode::Reflex) {
+            return Err(ArmError::NeedsOperator("stopped".into()));
+        }
+        world.mode = ArmMode::Running;
+        let before = world.pose;
+        world.pose = before.lerp_slerp(target.pose(), world.stiffness);
+        world.commands.push([before, *target.pose()]);
+        Ok(())
+    }
+
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
+        let mut world = self.world();
+        world.stops.push(how);
+        if how == StopKind::Controlled {
+            world.mode = ArmMode::Stopped;
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<(), ArmError> {
+        self.world().mode = ArmMode::Idle;
+        Ok(())
+    }
+}
+
+impl Teleop for Cell {
+    fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
+        let mut world = self.world();
+        let letter = world.next_letter();
+        let engaged = matches!(letter, 'H' | 'S');
+        let mut twist = [0.0; 6];
+        twist[0] = if engaged { 0.5 } else { 0.0 };
+        match letter {
+            '!' => panic!("the process dies"),
+            'x' => return Err(TeleopError::Gone("pulled".into())),
+            'Q' => world.shutdown.store(true, Ordering::SeqCst),
+            'R' => world.mode = ArmMode::Reflex,
+            _ => {}
+        }
+        Ok(world.stamped(TeleopSample { twist, engaged }))
+    }
+
+    fn announce(&mut self, brief: &EpisodeBrief) {
+        let mut world = self.world();
+        world.briefs.push(*brief);
+        world.step = 0;
+    }
+}
+
+impl Fixture for Cell {
+    fn prepare(&mut self, brief: &EpisodeBrief) -> Result<(), FixtureError> {
+        let mut world = self.world();
+        world.letter = '.';
+        world.prepared.push(*brief);
+        Ok(())
+    }
+}
+
+impl SuccessSensor for Cell {
+    fn succeeded(&mut self) -> bool {
+        matches!(self.world().letter, 's' | 'S')
+    }
+}
+
+/// A camera whose picture tells the time; stale in the steps that its script marks with `-`.
+pub struct ScriptedCamera {
+    info: CameraInfo,
+    clock: Arc<ManualClock>,
+    script: String,
+    looks: usize,
+}
+
+impl ScriptedCamera {
+    pub fn new(clock: Arc<ManualClock>, script: &str) -> Self {
+        let info = CameraInfo { name: "wrist".into(), width: 8, height: 8 };
+        Self { info, clock, script: script.into(), looks: 0 }
+    }
+}
+
+impl Camera for ScriptedCamera {
+    fn info(&self) -> &CameraInfo {
+        &self.info
+    }
+
+    fn latest(&mut self, max_age: std::time::Duration) -> Result<Stamped<Frame>, CameraError> {
+        let stale = self.script.chars().nth(self.looks) == Some('-');
+        self.looks += 1;
+        let camera = self.info.name.clone();
+        if stale {
+            return Err(CameraError::Stale { camera, age: max_age * 2 });
+        }
+        let at = self.clock.now();
+        let step = (at.0 / 100_000_000 % 256) as u8;
+        let frame = Frame::new(8, 8, vec![step; 8 * 8 * 3]).expect("8 x 8 x 3 bytes");
+        Ok(Stamped { at, value: frame })
+    }
+}

@@ -1,0 +1,139 @@
+//! Devices fail, people stop things, disks fill up.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use actor::{Activity, ActorError, Coupling, OperatorCommand};
+use replay::{JournalConfig, Retention, SyncPolicy};
+
+use crate::{
+    cell::Cell,
+    rig::{Rig, demonstrate, train},
+};
+
+#[test]
+fn an_arm_that_stops_by_itself_ends_the_episode_and_is_recovered_for_the_next() {
+    let mut rig = Rig::new(train(6));
+    // The command of the third step is refused: that step never happened.
+    rig.check(&["..R", "."], "T:ppF T:pppppL");
+    assert_eq!(rig.status.get().faults.recoveries, 1);
+}
+
+#[test]
+fn an_arm_that_keeps_stopping_needs_the_operator() {
+    let mut rig = Rig::new(train(100));
+    let error = rig.run(&["R"]).1.unwrap_err();
+    assert!(matches!(error, ActorError::ArmNeedsOperator { times: 4 }), "{error}");
+}
+
+#[test]
+fn an_old_picture_stands_in_for_a_while() {
+    let mut rig = Rig::new(train(5));
+    rig.camera = Some("++--++".into());
+    rig.check(&["."], "T:pppppL");
+    assert_eq!(rig.status.get().faults.stale_frames, 2);
+    let state = rig.learner.state();
+    let pictures: Vec<u8> =
+        state.steps().iter().map(|step| step.next_observation.frames[0].pixels[0]).collect();
+    assert_eq!((pictures[0], pictures[1]), (pictures[2], pictures[0]), "{pictures:?}");
+    assert!(pictures[3] > pictures[2]);
+}
+
+#[test]
+fn a_camera_that_stays_away_ends_the_episode() {
+    let mut rig = Rig::new(train(4));
+    rig.config.stale_frames_max = 1;
+    rig.camera = Some("++--++++++++++".into());
+    // The step before the loss has no true successor and is not recorded.
+    rig.check(&["."], "T:ppF T:pppppL");
+}
+
+#[test]
+fn frames_carry_their_features() {
+    let mut rig = Rig::new(train(5));
+    rig.camera = Some(String::new());
+    rig.check(&["."], "T:pppppL");
+    for step in rig.learner.state().steps() {
+        let observation = &step.next_observation;
+        assert_eq!(observation.features[0].values[0], u16::from(observation.frames[0].pixels[0]));
+    }
+}
+
+#[test]
+fn a_cell_without_the_tasks_camera_is_refused_before_anything_moves() {
+    let mut rig = Rig::new(train(5));
+    rig.camera = Some(String::new());
+    let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["."]);
+    let (config, mut parts) = rig.parts(&cell);
+    parts.cameras.clear();
+    let error = actor::run(config, parts, rig.shutdown.clone()).unwrap_err();
+    assert!(matches!(error, ActorError::Cell(_)), "{error}");
+    assert!(cell.briefs().is_empty());
+}
+
+#[test]
+fn an_operator_ends_an_episode() {
+    let mut rig = Rig::new(demonstrate(1));
+    let (say, heard) = crossbeam_channel::bounded(4);
+    rig.operator = Some(heard);
+    let (views, seen) = crossbeam_channel::bounded(64);
+    rig.views = Some(views);
+    rig.config.coupling = Coupling::Threads;
+    let person = std::thread::Builder::new().name("person".into());
+    let person = person.spawn(move || {
+        // He speaks when he sees the first step of the first episode.
+        let mut said = false;
+        for event in seen {
+            if matches!(event, actor::ViewEvent::Step(_)) && !said {
+                said = say.send(OperatorCommand::EndEpisode).is_ok();
+            }
+        }
+        said
+    });
+    rig.config.program = demonstrate(1);
+    let (_, outcome) = rig.run(&["H", "S"]);
+    outcome.unwrap();
+    rig.views = None;
+    assert!(person.unwrap().join().unwrap());
+    let recorded = rig.recorded();
+    assert!(recorded.starts_with("D:H") && recorded.ends_with("D:H+"), "{recorded}");
+}
+
+#[test]
+fn shutdown_ends_the_episode_in_good_order_and_a_restart_goes_on() {
+    for coupling in [Coupling::Lockstep, Coupling::Threads] {
+        let mut rig = Rig::new(train(8));
+        rig.config.coupling = coupling;
+        let summary = rig.run(&["..Q"]).1.unwrap();
+        assert!(summary.interrupted);
+        assert_eq!(rig.recorded(), "T:pppI");
+        rig.shutdown.store(false, Ordering::SeqCst);
+        rig.check(&["."], "T:pppI T:pppppL");
+        assert_eq!(rig.status.get().activity, Activity::Ended);
+    }
+}
+
+#[test]
+fn a_full_outbox_truncates_the_episode_and_loses_nothing() {
+    let mut rig = Rig::new(train(200));
+    rig.learner.state().gone_after = Some(2);
+    rig.config.coupling = Coupling::Threads;
+    rig.config.outbox = JournalConfig {
+        segment_bytes: 4096,
+        sync: SyncPolicy::EveryAppend,
+        retention: Retention::UntilReleased { max_bytes: 8192, reserve_bytes: 1024 },
+    };
+    let (learner, status) = (rig.learner.clone(), rig.status.clone());
+    let back = std::thread::Builder::new().name("back".into());
+    let back = back.spawn(move || {
+        while !matches!(status.get().activity, Activity::WaitingForOutbox | Activity::Ended) {
+            std::thread::yield_now();
+        }
+        learner.state().gone_after = None;
+    });
+    rig.config.drain_timeout = Duration::from_secs(10);
+    let summary = rig.run(&["."]).1.unwrap();
+    back.unwrap().join().unwrap();
+    assert_eq!(summary.unsent, 0);
+    assert!(rig.recorded().contains('F'), "{}", rig.recorded());
+    rig.check_successors();
+}

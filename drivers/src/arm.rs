@@ -1,0 +1,87 @@
+//! What an arm can be asked. It takes only targets that the gate has made.
+
+use thiserror::Error;
+use wire::geometry::{Pose, Twist, Wrench};
+
+use crate::{Stamped, gate::SafeTarget};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmMode {
+    /// No target yet.
+    Idle,
+    /// Following a target whose lease is valid.
+    Running,
+    /// The lease ran out: the arm keeps the pose it had.
+    Holding,
+    Stopped,
+    /// The arm stopped by itself, for example on contact; only `recover` ends this.
+    Reflex,
+    Disconnected,
+}
+
+/// What an arm measures. Base frame, SI units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArmState {
+    pub mode: ArmMode,
+    pub tcp_pose: Pose,
+    pub twist: Twist,
+    pub joints: Vec<f64>,
+    pub joint_velocities: Vec<f64>,
+    /// What the environment exerts on the tool, where the arm can tell.
+    pub wrench: Option<Wrench>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// Keep the pose, stay under control.
+    Hold,
+    /// Brake and accept nothing until `recover`.
+    Controlled,
+}
+
+#[derive(Debug, Error)]
+pub enum ArmError {
+    #[error("the arm has no fresh state")]
+    NoState,
+    #[error("the arm stopped by itself and must be recovered by the operator: {0}")]
+    NeedsOperator(String),
+    #[error("the arm is gone: {0}")]
+    Gone(String),
+}
+
+pub trait Arm: Send {
+    /// The latest snapshot; never waits for the wire.
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError>;
+
+    /// Returns when the target is accepted, not when it is reached. The arm holds by itself when
+    /// the target's lease runs out.
+    fn command(&mut self, target: SafeTarget) -> Result<(), ArmError>;
+
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError>;
+
+    /// Ends a reflex or a stop. Explicit, never implied by a command.
+    fn recover(&mut self) -> Result<(), ArmError>;
+
+    /// Origins of base, joints and TCP (m, base frame), for people to look at; empty if unknown.
+    fn skeleton(&self) -> Vec<[f64; 3]> {
+        Vec::new()
+    }
+}
+
+impl<A: Arm + ?Sized> Arm for Box<A> {
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
+        (**self).state()
+    }
+    fn command(&mut self, target: SafeTarget) -> Result<(), ArmError> {
+        (**self).command(target)
+    }
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
+        (**self).stop(how)
+    }
+    fn recover(&mut self) -> Result<(), ArmError> {
+        (**self).recover()
+    }
+    fn skeleton(&self) -> Vec<[f64; 3]> {
+        (**self).skeleton()
+    }
+}

@@ -1,0 +1,30 @@
+//! A source of pictures. Only the newest one counts.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use wire::Frame;
+
+use crate::Stamped;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraInfo {
+    pub name: String,
+    pub width: u16,
+    pub height: u16,
+}
+
+#[derive(Debug, Error)]
+pub enum CameraError {
+    #[error("camera {camera}: the newest picture is {age:?} old")]
+    Stale { camera: String, age: Duration },
+    #[error("camera {camera}: {reason}")]
+    Device { camera: String, reason: String },
+}
+
+pub trait Camera: Send {
+    fn info(&self) -> &CameraInfo;
+
+    /// The newest picture, if it is not older than `max_age`.
+    fn latest(&mut self, max_age: Duration) -> Result<Stamped<Frame>, CameraError>;
+}

@@ -1,0 +1,31 @@
+//! What a cell offers besides its devices: preparing the work-piece, and saying whether the task
+//! succeeded.
+
+use thiserror::Error;
+use wire::{EpisodeId, EpisodeKind};
+
+/// What everybody in the cell is told before an episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpisodeBrief {
+    pub episode: EpisodeId,
+    pub kind: EpisodeKind,
+    /// Seed of everything random in this episode.
+    pub seed: u64,
+}
+
+#[derive(Debug, Error)]
+pub enum FixtureError {
+    #[error("preparing the work-piece failed: {0}")]
+    Failed(String),
+}
+
+/// Puts the work-piece where the next episode begins: a scripted fixture, a person, or the
+/// simulated world.
+pub trait Fixture: Send {
+    fn prepare(&mut self, brief: &EpisodeBrief) -> Result<(), FixtureError>;
+}
+
+/// Says whether the task is done: a sensor, a person's button, or the simulator's own knowledge.
+pub trait SuccessSensor: Send {
+    fn succeeded(&mut self) -> bool;
+}

@@ -1,0 +1,97 @@
+//! The losses of SAC with prior data, as functions of what the networks say about one batch.
+//!
+//! Free of state and chance. Sizes: B transitions, E critics, A action dimensions. Haarnoja et al.
+//! 2018 (SAC), Ball et al. 2023 (RLPD), Chen et al. 2021 (REDQ, the subsample).
+
+use serde::{Deserialize, Serialize};
+use tch::{Reduction, Tensor};
+
+/// Whether the target counts the entropy of the next action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntropyBackup {
+    Off,
+    /// y = r + gamma m (min Q - alpha ln pi): SAC as published.
+    InValue,
+    /// y = r + gamma m min Q - alpha ln pi: the reference, neither discounted nor masked.
+    Undiscounted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetRule {
+    /// gamma
+    pub discount: f64,
+    pub entropy_backup: EntropyBackup,
+    /// Bounds that a value cannot leave because of the reward's; what is bootstrapped is clamped.
+    pub value_range: Option<[f64; 2]>,
+}
+
+/// Next values, of which a target is made.
+#[derive(Debug)]
+pub struct NextValue<'a> {
+    /// Q of the target critics at (s', a'): [E, B].
+    pub q: &'a Tensor,
+    /// ln pi(a' | s'): [B].
+    pub log_prob: &'a Tensor,
+    /// Scalar.
+    pub alpha: &'a Tensor,
+    /// The critics that count, repeats allowed; all when `None`.
+    pub subsample: Option<&'a [i64]>,
+}
+
+/// y = r + gamma m clamp(min_i Q'_i(s', a')), [B]
+pub fn td_target(
+    reward: &Tensor,
+    bootstrap_mask: &Tensor,
+    next: &NextValue<'_>,
+    rule: TargetRule,
+) -> Tensor {
+    let q = match next.subsample {
+        Some(members) => {
+            let members = Tensor::from_slice(members).to_device(next.q.device());
+            next.q.index_select(0, &members) // [subsample, B]
+        }
+        None => next.q.shallow_clone(),
+    };
+    let mut value = q.amin(0, false); // [B]
+    if let Some([min, max]) = rule.value_range {
+        value = value.clamp(min, max);
+    }
+    let entropy_bonus = || next.alpha * next.log_prob; // [B], to subtract
+    match rule.entropy_backup {
+        EntropyBackup::Off => reward + bootstrap_mask * value * rule.discount,
+        EntropyBackup::InValue => {
+            reward + bootstrap_mask * (value - entropy_bonus()) * rule.discount
+        }
+        EntropyBackup::Undiscounted => {
+            reward + bootstrap_mask * value * rule.discount - entropy_bonus()
+        }
+    }
+}
+
+/// L_Q = mean_i,b (Q_i(s, a) - y)²; `q` [E, B], `target` [B].
+pub fn critic_loss(q: &Tensor, target: &Tensor) -> Tensor {
+    q.mse_loss(&target.expand_as(q), Reduction::Mean)
+}
+
+/// L_pi = -mean_b ( mean_i Q_i(s, a~) - alpha ln pi(a~ | s) ); `q` [E, B], `log_prob` [B].
+///
+/// The mean over the ensemble, not the minimum.
+pub fn actor_loss(q: &Tensor, log_prob: &Tensor, alpha: &Tensor) -> Tensor {
+    alpha * log_prob.mean(None) - q.mean(None) // both over all entries
+}
+
+/// L_alpha = alpha (H - H_target), with H the measured entropy, a constant.
+pub fn temperature_loss(alpha: &Tensor, entropy: &Tensor, target_entropy: f64) -> Tensor {
+    alpha * (entropy.detach() - target_entropy)
+}
+
+/// H = -mean_b ln pi
+pub fn entropy(log_prob: &Tensor) -> Tensor {
+    -log_prob.mean(None) // over [B]
+}
+
+/// L_BC = mean (tanh(mu(s)) - a)² over the rows and dimensions of demonstrations, both [rows, A].
+pub fn bc_loss(mode: &Tensor, action: &Tensor) -> Tensor {
+    mode.mse_loss(action, Reduction::Mean)
+}

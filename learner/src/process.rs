@@ -1,0 +1,246 @@
+//! The learner as a process: answers actors on the link's threads, learns on this one.
+//!
+//! In lockstep the same trainer runs inside the answer to a request, on the actor's thread, so that
+//! a run with one seed gives the same bytes each time.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use nets::backbone::Backbone;
+use replay::StoreConfig;
+use thiserror::Error;
+use wire::{
+    ActorRequest, Clock, PolicySnapshot, Timestamp, codec,
+    transport::{ActorLink, LinkError},
+};
+
+use crate::{
+    ingest::{Identity, Ingest, IngestError},
+    metrics::{MetricsError, MetricsWriter},
+    status::{Phase, Status},
+    trainer::{Output, Trainer, TrainerConfig, TrainerError, Work},
+    viz::{LearnerViz, VizError, VizSettings},
+};
+
+/// How long the learner sleeps when nothing arrives, before it looks at the shutdown flag.
+const IDLE: Duration = Duration::from_millis(100);
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// How long a finished learner waits for actors to leave.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Error)]
+pub enum LearnerError {
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Trainer(#[from] TrainerError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Viz(#[from] VizError),
+    #[error("writing the policy to {path}: {source}")]
+    PolicyFile { path: PathBuf, source: std::io::Error },
+    #[error("a policy could not be encoded")]
+    Codec(#[from] codec::CodecError),
+}
+
+/// Where a learner keeps what.
+#[derive(Clone, Debug)]
+pub struct LearnerPaths {
+    pub journal: PathBuf,
+    pub metrics: PathBuf,
+    /// The newest published policy.
+    pub policy: PathBuf,
+}
+
+/// Everything a learner is made of.
+pub struct LearnerParts {
+    pub identity: Identity,
+    pub store: StoreConfig,
+    pub trainer: TrainerConfig,
+    /// `None` for tasks without cameras.
+    pub backbone: Option<Backbone>,
+    pub link: Arc<dyn ActorLink>,
+    /// Of this machine; learning is not on the cell's time.
+    pub clock: Arc<dyn Clock>,
+    pub paths: LearnerPaths,
+    /// `None`: no recording.
+    pub viz: Option<VizSettings>,
+}
+
+/// A learner put together: what both ways of running share.
+struct Learner {
+    trainer: Trainer,
+    link: Arc<dyn ActorLink>,
+    metrics: MetricsWriter,
+    viz: Option<LearnerViz>,
+    policy_path: PathBuf,
+}
+
+impl Learner {
+    fn open(parts: LearnerParts) -> Result<(Self, Arc<Ingest>, Arc<dyn Clock>), LearnerError> {
+        let ingest = Arc::new(Ingest::open(&parts.paths.journal, parts.identity, parts.store)?);
+        let trainer =
+            Trainer::open(parts.trainer, ingest.clone(), parts.backbone, parts.clock.clone())?;
+        let learner = Self {
+            trainer,
+            link: parts.link,
+            metrics: MetricsWriter::open(&parts.paths.metrics)?,
+            viz: parts.viz.map(LearnerViz::create).transpose()?,
+            policy_path: parts.paths.policy,
+        };
+        Ok((learner, ingest, parts.clock))
+    }
+
+    fn pump(&mut self) -> Result<Work, LearnerError> {
+        let mut output = Output::default();
+        let work = self.trainer.pump(&mut output)?;
+        if let Some((step, metrics)) = &output.metrics {
+            self.metrics.append(step.0, metrics)?;
+            if let Some(viz) = &mut self.viz {
+                viz.log_update(step.0, metrics)?;
+            }
+        }
+        if let Some(policy) = &output.policy {
+            self.link.publish_policy(policy)?;
+        }
+        if work == Work::Finished
+            && let Some(policy) = &output.policy
+        {
+            self.write_policy(policy)?;
+        }
+        Ok(work)
+    }
+
+    /// The newest policy as a file, for evaluation and for people.
+    fn write_policy(&self, policy: &PolicySnapshot) -> Result<(), LearnerError> {
+        let bytes = codec::encode(policy)?;
+        let path = &self.policy_path;
+        let temporary = path.with_extension("tmp");
+        let written =
+            std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+        written.map_err(|source| LearnerError::PolicyFile { path: path.clone(), source })
+    }
+
+    /// Leaves everything so that the same command continues.
+    fn close(&mut self) -> Result<(), LearnerError> {
+        self.trainer.checkpoint()?;
+        if let Some(policy) = self.trainer.policy()? {
+            self.write_policy(&policy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Learns until the budget is used and the actors have left, or until `shutdown`.
+pub fn run(
+    parts: LearnerParts,
+    shutdown: &AtomicBool,
+    mut report: impl FnMut(&Status),
+) -> Result<Status, LearnerError> {
+    let (mut learner, ingest, clock) = Learner::open(parts)?;
+    let newcomers = Arc::new(AtomicBool::new(false));
+    serve(&learner.link, &ingest, &newcomers)?;
+    let mut seen = 0;
+    let mut last_report: Option<Timestamp> = None;
+    let mut finished_at: Option<Timestamp> = None;
+    while !shutdown.load(Ordering::SeqCst) {
+        if newcomers.swap(false, Ordering::SeqCst)
+            && let Some(policy) = learner.trainer.policy()?
+        {
+            learner.link.publish_policy(&policy)?;
+        }
+        let work = learner.pump()?;
+        let now = clock.now();
+        if last_report.is_none_or(|last| now.since(last) >= STATUS_EVERY) {
+            last_report = Some(now);
+            report(learner.trainer.status());
+        }
+        match work {
+            Work::Done => learner.link.publish_pace(&learner.trainer.pace())?,
+            Work::Waiting => seen = ingest.wait_for_request(seen, IDLE),
+            Work::Finished => {
+                learner.link.publish_pace(&learner.trainer.pace())?;
+                let since = now.since(*finished_at.get_or_insert(now));
+                if ingest.all_left() || since > FAREWELL {
+                    break;
+                }
+                seen = ingest.wait_for_request(seen, IDLE);
+            }
+        }
+    }
+    learner.close()?;
+    report(learner.trainer.status());
+    Ok(learner.trainer.status().clone())
+}
+
+fn serve(
+    link: &Arc<dyn ActorLink>,
+    ingest: &Arc<Ingest>,
+    newcomers: &Arc<AtomicBool>,
+) -> Result<(), LinkError> {
+    let (ingest, newcomers) = (ingest.clone(), newcomers.clone());
+    link.serve(Arc::new(move |request| {
+        let hello = matches!(request, ActorRequest::Hello(_));
+        let reply = ingest.answer(request);
+        if hello {
+            newcomers.store(true, Ordering::SeqCst);
+        }
+        reply
+    }))
+}
+
+/// A learner that works inside the answers to its actor's requests.
+pub struct Lockstep {
+    learner: Arc<Mutex<Learner>>,
+}
+
+impl Lockstep {
+    /// Serves the link from now on. Each answer comes after all learning that it made possible.
+    pub fn start(parts: LearnerParts) -> Result<Self, LearnerError> {
+        let (learner, ingest, _) = Learner::open(parts)?;
+        let link = learner.link.clone();
+        let learner = Arc::new(Mutex::new(learner));
+        let working = learner.clone();
+        link.serve(Arc::new(move |request| {
+            let hello = matches!(request, ActorRequest::Hello(_));
+            let reply = ingest.answer(request);
+            let mut learner = working.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = catch_up(&mut learner, hello) {
+                tracing::error!(error = &error as &dyn std::error::Error, "learning stopped");
+            }
+            reply
+        }))?;
+        Ok(Self { learner })
+    }
+
+    pub fn status(&self) -> Status {
+        self.learner.lock().unwrap_or_else(PoisonError::into_inner).trainer.status().clone()
+    }
+
+    /// Writes the last checkpoint and policy.
+    pub fn close(self) -> Result<Status, LearnerError> {
+        let mut learner = self.learner.lock().unwrap_or_else(PoisonError::into_inner);
+        learner.close()?;
+        Ok(learner.trainer.status().clone())
+    }
+}
+
+fn catch_up(learner: &mut Learner, newcomer: bool) -> Result<(), LearnerError> {
+    if newcomer && let Some(policy) = learner.trainer.policy()? {
+        learner.link.publish_policy(&policy)?;
+    }
+    while learner.pump()? == Work::Done {}
+    let pace = learner.trainer.pace();
+    learner.link.publish_pace(&pace)?;
+    debug_assert!(learner.trainer.status().phase != Phase::Preparing, "beginning is one portion");
+    Ok(())
+}

@@ -1,0 +1,531 @@
+//! Turns what has arrived into gradient steps: waits for the demonstrations, fits the projection,
+//! builds the agent, then updates as far as the rate limiter allows.
+//!
+//! Decides nothing about threads or links: [`Trainer::pump`] does one portion of work and says
+//! what came of it, so that the free-running process and the lockstep run share every line.
+
+use std::{path::PathBuf, sync::Arc};
+
+use nets::{
+    architecture::Architecture,
+    backbone::Backbone,
+    head::{Images, ObservationBatch},
+    projection::Projection,
+    snapshot::SnapshotError,
+};
+use replay::{InsertError, RateLimiter, ReplayStore, View, symmetric_sample};
+use tch::{Device, Tensor};
+use thiserror::Error;
+use wire::{
+    Clock, EpisodeKind, LearnerStep, Outcome, Pace, PolicySnapshot, PolicyVersion, Timestamp,
+};
+
+use crate::{
+    archive::ArchiveError,
+    batch::Batch,
+    checkpoint::{self, Checkpoint, CheckpointError},
+    feature_cache::{FeatureCache, FeatureCacheError, fit_projections},
+    ingest::Ingest,
+    metrics::{Metrics, UpdateTimings},
+    status::{Phase, Status},
+    train_state::{AgentSetup, RestoreError, TrainState},
+    update::{Plan, UpdateConfig, UpdateError, UpdateInfo, update},
+};
+
+/// Rows of lacking features that one portion computes.
+const BACKBONE_ROWS: usize = 32;
+
+#[derive(Debug, Error)]
+pub enum TrainerError {
+    #[error("a gradient step failed")]
+    Update(#[from] UpdateError),
+    #[error(transparent)]
+    Features(#[from] FeatureCacheError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("the training state could not be saved")]
+    Save(#[from] ArchiveError),
+    #[error("the checkpoint {path} cannot be continued from")]
+    Restore { path: PathBuf, source: RestoreError },
+    #[error(
+        "the checkpoint {path} was made with another configuration: take the run's own files, or another --run"
+    )]
+    OtherConfiguration { path: PathBuf },
+    #[error("the policy could not be published")]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Insert(#[from] InsertError),
+}
+
+/// How to learn. Made from the run, task and cell files by the root.
+#[derive(Debug)]
+pub struct TrainerConfig {
+    pub seed: u64,
+    pub demo_episodes: u32,
+    pub env_steps: u64,
+    /// Transitions in a batch, half of them from the demo view.
+    pub batch: usize,
+    /// Critic updates per actor update.
+    pub critic_to_actor_ratio: u64,
+    /// Learner steps between two published policies, two lines of metrics, two checkpoints.
+    pub publish_every: u64,
+    pub log_every: u64,
+    pub checkpoint_every: u64,
+    pub architecture: Architecture,
+    pub update: UpdateConfig,
+    pub limiter: RateLimiter,
+    pub config_hash: String,
+    pub checkpoints: PathBuf,
+    pub device: Device,
+    /// What is said about the device.
+    pub device_description: String,
+}
+
+/// What a portion of work came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing can be done before something arrives.
+    Waiting,
+    Done,
+    Finished,
+}
+
+/// What a portion of work wants to be sent and written.
+#[derive(Debug, Default)]
+pub struct Output {
+    pub policy: Option<PolicySnapshot>,
+    pub metrics: Option<(LearnerStep, Metrics)>,
+}
+
+#[derive(Debug)]
+struct Training {
+    state: TrainState,
+    cache: FeatureCache,
+    sampled: replay::Batch,
+    /// Update figures since the last line of metrics.
+    tally: Tally,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Collecting,
+    Training(Box<Training>),
+}
+
+pub struct Trainer {
+    config: TrainerConfig,
+    ingest: Arc<Ingest>,
+    backbone: Option<Backbone>,
+    clock: Arc<dyn Clock>,
+    stage: Stage,
+    finished: bool,
+    policy_version: PolicyVersion,
+    /// Training time of earlier processes of this run.
+    began: Option<Timestamp>,
+    status: Status,
+}
+
+impl Trainer {
+    /// Continues from the newest checkpoint, if there is one.
+    pub fn open(
+        config: TrainerConfig,
+        ingest: Arc<Ingest>,
+        backbone: Option<Backbone>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TrainerError> {
+        let found = checkpoint::newest(&config.checkpoints)?;
+        for broken in &found.broken {
+            tracing::warn!(%broken, "skipped a broken checkpoint");
+        }
+        let status = Status {
+            device: config.device_description.clone(),
+            demonstrations_wanted: config.demo_episodes,
+            env_steps_wanted: config.env_steps,
+            ..Status::default()
+        };
+        let mut trainer = Self {
+            config,
+            ingest,
+            backbone,
+            clock,
+            stage: Stage::Collecting,
+            finished: false,
+            policy_version: PolicyVersion(0),
+            began: None,
+            status,
+        };
+        if let Some((path, checkpoint)) = found.newest {
+            trainer.restore(path, checkpoint)?;
+        }
+        trainer.refresh_pace();
+        Ok(trainer)
+    }
+
+    fn restore(&mut self, path: PathBuf, checkpoint: Checkpoint) -> Result<(), TrainerError> {
+        if checkpoint.config_hash != self.config.config_hash {
+            return Err(TrainerError::OtherConfiguration { path });
+        }
+        let state = TrainState::from_bytes(&checkpoint.train_state, self.config.device)
+            .map_err(|source| TrainerError::Restore { path: path.clone(), source })?;
+        tracing::info!(
+            checkpoint = %path.display(),
+            learner_step = checkpoint.learner_step.0,
+            "resumed"
+        );
+        self.policy_version = checkpoint.policy_version;
+        let cache = self.new_cache(state.agent.head.projections());
+        self.stage = Stage::Training(Box::new(Training::new(state, cache)));
+        Ok(())
+    }
+
+    /// One portion of work. `output` receives what is to be sent or written.
+    pub fn pump(&mut self, output: &mut Output) -> Result<Work, TrainerError> {
+        if self.finished {
+            return Ok(Work::Finished);
+        }
+        let work = match &mut self.stage {
+            Stage::Collecting => self.begin_if_ready(output)?,
+            Stage::Training(_) => self.train(output)?,
+        };
+        self.refresh_pace();
+        Ok(work)
+    }
+
+    /// The newest policy once more, for an actor that has just come.
+    pub fn policy(&self) -> Result<Option<PolicySnapshot>, TrainerError> {
+        match &self.stage {
+            Stage::Collecting => Ok(None),
+            Stage::Training(training) => Ok(Some(training.state.snapshot(self.policy_version)?)),
+        }
+    }
+
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    pub fn pace(&self) -> Pace {
+        let learner_step = self.learner_step();
+        let env_step_limit = match &self.stage {
+            Stage::Collecting => Some(0),
+            Stage::Training(_) => self.config.limiter.env_step_limit(learner_step.0),
+        };
+        Pace {
+            env_steps: self.status.env_steps,
+            learner_step,
+            policy_version: self.policy_version,
+            env_step_limit,
+            finished: self.finished,
+        }
+    }
+
+    fn learner_step(&self) -> LearnerStep {
+        match &self.stage {
+            Stage::Collecting => LearnerStep(0),
+            Stage::Training(training) => training.state.learner_step(),
+        }
+    }
+
+    fn refresh_pace(&mut self) {
+        let inner = self.ingest.lock();
+        self.status.env_steps = inner.store.env_steps();
+        self.status.demonstrations = successful_demonstrations(&inner.store);
+        self.status.demo_transitions = inner.store.view(View::Demo).len();
+        self.status.online_transitions = inner.store.view(View::Online).len();
+        drop(inner);
+        self.status.learner_step = self.learner_step().0;
+        self.status.policy_version = self.policy_version.0;
+        if let Some(began) = self.began {
+            self.status.training_minutes = self.clock.now().since(began).as_secs_f64() / 60.0;
+        }
+        self.status.utd_reached =
+            self.status.learner_step as f64 / self.status.env_steps.max(1) as f64;
+        self.ingest.set_pace(self.pace());
+    }
+
+    fn begin_if_ready(&mut self, output: &mut Output) -> Result<Work, TrainerError> {
+        let mut inner = self.ingest.lock();
+        let ready = successful_demonstrations(&inner.store) >= self.config.demo_episodes;
+        if !ready {
+            return Ok(Work::Waiting);
+        }
+        self.status.phase = Phase::Preparing;
+        if let Some(backbone) = &self.backbone {
+            let cache = FeatureCache::raw(&inner.store, self.config.device);
+            let mut rng = rand::SeedableRng::seed_from_u64(self.config.seed);
+            while cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS, &mut rng)? > 0 {}
+        }
+        let projections = match &self.config.architecture.head {
+            nets::architecture::HeadSpec::Pca { components, .. } => {
+                fit_projections(&inner.store, *components, self.config.device)?
+            }
+            _ => Vec::new(),
+        };
+        drop(inner);
+        let cache = self.new_cache(&projections);
+        let setup = AgentSetup {
+            architecture: self.config.architecture.clone(),
+            projections,
+            backbone: self.backbone.as_ref().map_or(wire::WeightsHash([0; 32]), |b| b.hash()),
+        };
+        let state = TrainState::new(
+            setup,
+            self.config.update.clone(),
+            self.config.seed,
+            self.config.device,
+        );
+        self.stage = Stage::Training(Box::new(Training::new(state, cache)));
+        self.status.phase = Phase::Training;
+        self.began = Some(self.clock.now());
+        self.policy_version = PolicyVersion(1);
+        output.policy = self.policy()?;
+        Ok(Work::Done)
+    }
+
+    fn new_cache(&self, projections: &[Projection]) -> FeatureCache {
+        let inner = self.ingest.lock();
+        let device = self.config.device;
+        if projections.is_empty() {
+            return FeatureCache::raw(&inner.store, device);
+        }
+        let projections = projections.iter().map(|p| p.to_device(device)).collect();
+        FeatureCache::projected(&inner.store, projections, device)
+    }
+
+    /// One policy update's worth of critic updates, as far as allowed.
+    fn train(&mut self, output: &mut Output) -> Result<Work, TrainerError> {
+        self.status.phase = Phase::Training;
+        let began = *self.began.get_or_insert_with(|| self.clock.now());
+        let Stage::Training(training) = &mut self.stage else { return Ok(Work::Waiting) };
+        let config = &self.config;
+        let env_steps = self.ingest.lock().store.env_steps();
+        let step = training.state.learner_step().0;
+        let allowed = config.limiter.updates_allowed(env_steps, step);
+        if allowed == 0 {
+            if config.limiter.is_finished(env_steps, step) {
+                self.finish(output)?;
+                return Ok(Work::Finished);
+            }
+            return Ok(Work::Waiting);
+        }
+        let until_actor = config.critic_to_actor_ratio - step % config.critic_to_actor_ratio;
+        for _ in 0..allowed.min(until_actor) {
+            training.update_once(config, &self.ingest, self.backbone.as_ref(), &*self.clock)?;
+        }
+        let step = training.state.learner_step().0;
+        let passed = |every: u64, before: u64| every > 0 && step / every > before / every;
+        let before = step - allowed.min(until_actor);
+        if passed(config.log_every, before) {
+            let now = self.clock.now();
+            let minutes = now.since(began).as_secs_f64() / 60.0;
+            let metrics = training.tally.line(now, env_steps, step, minutes);
+            self.status.critic_loss = Some(metrics.critic_loss);
+            self.status.mean_q = Some(metrics.mean_q);
+            self.status.temperature = metrics.temperature;
+            self.status.updates_per_s = metrics.updates_per_s;
+            output.metrics = Some((LearnerStep(step), metrics));
+        }
+        let (publish, save) =
+            (passed(config.publish_every, before), passed(config.checkpoint_every, before));
+        if publish {
+            self.policy_version = PolicyVersion(self.policy_version.0 + 1);
+            let started = self.clock.now();
+            output.policy = self.policy()?;
+            let spent = self.clock.now().since(started);
+            if let Stage::Training(training) = &mut self.stage {
+                training.tally.publish_ms += spent.as_secs_f64() * 1e3;
+            }
+        }
+        if save {
+            self.checkpoint()?;
+        }
+        Ok(Work::Done)
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), TrainerError> {
+        self.policy_version = PolicyVersion(self.policy_version.0 + 1);
+        output.policy = self.policy()?;
+        self.checkpoint()?;
+        self.finished = true;
+        self.status.phase = Phase::Finished;
+        Ok(())
+    }
+
+    /// Writes a checkpoint, if there is anything to write.
+    pub fn checkpoint(&self) -> Result<(), TrainerError> {
+        let Stage::Training(training) = &self.stage else { return Ok(()) };
+        let checkpoint = Checkpoint {
+            learner_step: training.state.learner_step(),
+            policy_version: self.policy_version,
+            env_steps: self.status.env_steps,
+            config_hash: self.config.config_hash.clone(),
+            train_state: training.state.to_bytes()?,
+        };
+        checkpoint::save(&self.config.checkpoints, &checkpoint)?;
+        Ok(())
+    }
+}
+
+/// Demonstrations that count: complete and successful.
+fn successful_demonstrations(store: &ReplayStore) -> u32 {
+    let counts = |e: &&replay::Episode| {
+        e.kind == EpisodeKind::Demonstration
+            && e.end.is_some_and(|end| end.outcome == Outcome::Success)
+    };
+    store.episodes().iter().filter(counts).count() as u32
+}
+
+impl Training {
+    fn new(state: TrainState, cache: FeatureCache) -> Self {
+        Self { state, cache, sampled: replay::Batch::default(), tally: Tally::default() }
+    }
+
+    fn update_once(
+        &mut self,
+        config: &TrainerConfig,
+        ingest: &Ingest,
+        backbone: Option<&Backbone>,
+        clock: &dyn Clock,
+    ) -> Result<(), TrainerError> {
+        let started = clock.now();
+        let step = self.state.learner_step().0 + 1;
+        let full = step.is_multiple_of(config.critic_to_actor_ratio);
+        let plan = if full { Plan::Full } else { Plan::CriticOnly };
+        let batch = self.sample(config, ingest, backbone)?;
+        let sampled = clock.now();
+        let noise = self.state.draw_noise(batch.len(), plan);
+        let info = update(&mut self.state, &batch, plan, &noise)?;
+        let done = clock.now();
+        self.tally.add(
+            &info,
+            sampled.since(started).as_secs_f64(),
+            done.since(sampled).as_secs_f64(),
+        );
+        Ok(())
+    }
+
+    /// A batch as tensors, the demo half first.
+    fn sample(
+        &mut self,
+        config: &TrainerConfig,
+        ingest: &Ingest,
+        backbone: Option<&Backbone>,
+    ) -> Result<Batch, TrainerError> {
+        let rng = &mut self.state.rng;
+        let mut inner = ingest.lock();
+        if let Some(backbone) = backbone {
+            while self.cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS, rng)? > 0 {}
+        }
+        let store = &inner.store;
+        self.cache.update(store)?;
+        let ids = symmetric_sample(store, config.batch, rng);
+        self.sampled.gather(store, &ids);
+        let n = ids.len();
+        let variants = self.cache.draw_variants(n, rng);
+        let next_variants = self.cache.draw_variants(n, rng);
+        let images = self.cache.images(store, &self.sampled.observations, &variants)?;
+        let next_images =
+            self.cache.images(store, &self.sampled.next_observations, &next_variants)?;
+        let demo_rows = match (store.view(View::Demo).len(), store.view(View::Online).len()) {
+            (0, _) => 0,
+            (_, 0) => n,
+            _ => n / 2,
+        };
+        drop(inner);
+        Ok(self.tensors(config, images, next_images, demo_rows))
+    }
+
+    fn tensors(
+        &self,
+        config: &TrainerConfig,
+        images: Images,
+        next_images: Images,
+        demo_rows: usize,
+    ) -> Batch {
+        let sampled = &self.sampled;
+        let n = sampled.len() as i64;
+        let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(config.device);
+        let matrix = |values: &[f32]| tensor(values).view([n, -1]);
+        Batch {
+            observation: ObservationBatch { proprio: matrix(&sampled.proprio), images },
+            action: matrix(&sampled.action),
+            reward: tensor(&sampled.reward),
+            bootstrap_mask: tensor(&sampled.bootstrap_mask),
+            next_observation: ObservationBatch {
+                proprio: matrix(&sampled.next_proprio),
+                images: next_images,
+            },
+            demo_rows: demo_rows as i64,
+        }
+    }
+}
+
+/// Figures of the updates since the last line of metrics.
+#[derive(Debug, Default)]
+struct Tally {
+    updates: u64,
+    critic_loss: f64,
+    q: f64,
+    target_q: f64,
+    reward: f64,
+    last: Option<UpdateInfo>,
+    last_full: Option<UpdateInfo>,
+    sample_s: f64,
+    critic_s: f64,
+    actor_s: f64,
+    publish_ms: f64,
+    since: Option<Timestamp>,
+}
+
+impl Tally {
+    fn add(&mut self, info: &UpdateInfo, sample_s: f64, update_s: f64) {
+        self.updates += 1;
+        self.critic_loss += f64::from(info.critic_loss);
+        self.q += f64::from(info.q);
+        self.target_q += f64::from(info.target_q);
+        self.reward += f64::from(info.reward);
+        self.sample_s += sample_s;
+        if info.actor.is_some() {
+            self.actor_s += update_s;
+            self.last_full = Some(*info);
+        } else {
+            self.critic_s += update_s;
+        }
+        self.last = Some(*info);
+    }
+
+    /// The line of metrics, and a fresh start.
+    fn line(&mut self, now: Timestamp, env_steps: u64, step: u64, minutes: f64) -> Metrics {
+        let n = self.updates.max(1) as f64;
+        let mean = |sum: f64| (sum / n) as f32;
+        let elapsed = self.since.map_or(0.0, |since| now.since(since).as_secs_f64());
+        let ms = |seconds: f64| seconds * 1e3 / n;
+        let busy = self.sample_s + self.critic_s + self.actor_s + self.publish_ms * 1e-3;
+        let actor = self.last_full.and_then(|info| info.actor);
+        let metrics = Metrics {
+            env_steps,
+            minutes,
+            critic_loss: mean(self.critic_loss),
+            mean_q: mean(self.q),
+            target_q: mean(self.target_q),
+            actor_loss: actor.map(|a| a.actor_loss),
+            bc_loss: actor.map(|a| a.bc_loss),
+            grasp_critic_loss: None,
+            temperature: self.last.map(|info| info.temperature),
+            temperature_loss: actor.map(|a| a.temperature_loss),
+            entropy: actor.map(|a| a.entropy),
+            batch_reward: mean(self.reward),
+            updates_per_s: if elapsed > 0.0 { n / elapsed } else { 0.0 },
+            utd_reached: step as f64 / env_steps.max(1) as f64,
+            timings: UpdateTimings {
+                ingest_ms: 0.0,
+                sample_ms: ms(self.sample_s),
+                critic_ms: ms(self.critic_s),
+                actor_ms: ms(self.actor_s),
+                publish_ms: self.publish_ms / n,
+                wait_ms: (elapsed - busy).max(0.0) * 1e3 / n,
+            },
+        };
+        *self = Self { since: Some(now), ..Self::default() };
+        metrics
+    }
+}

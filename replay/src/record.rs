@@ -1,0 +1,92 @@
+//! One record of the journal to bytes and back: header, checksum, LZ4, postcard.
+//! The same record always becomes the same bytes.
+
+use wire::{Record, RecordBody};
+
+use crate::format::{
+    MAX_RECORD_LEN, RECORD_HEADER_LEN, RECORD_VERSION, RecordHeader, max_stored_len,
+};
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    TooLong(usize),
+    Body(String),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    Version(u8),
+    Body(String),
+}
+
+fn kind(body: &RecordBody) -> u8 {
+    match body {
+        RecordBody::EpisodeStart(_) => 0,
+        RecordBody::Step(_) => 1,
+        RecordBody::EpisodeEnd(_) => 2,
+    }
+}
+
+/// Forms records; keeps its buffers from one record to the next.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    raw: Vec<u8>,
+    stored: Vec<u8>,
+}
+
+impl Encoder {
+    /// Appends `record` to `out`. After an error `out` is as it was.
+    pub fn encode(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.raw.clear();
+        self.raw = postcard::to_extend(record, std::mem::take(&mut self.raw))
+            .map_err(|e| EncodeError::Body(e.to_string()))?;
+        if self.raw.len() > MAX_RECORD_LEN {
+            return Err(EncodeError::TooLong(self.raw.len()));
+        }
+        let room = max_stored_len(self.raw.len());
+        if self.stored.len() < room {
+            self.stored.resize(room, 0);
+        }
+        let stored_len = lz4_flex::block::compress_into(&self.raw, &mut self.stored)
+            .map_err(|e| EncodeError::Body(e.to_string()))?;
+        let stored = &self.stored[..stored_len];
+        let header = RecordHeader {
+            kind: kind(&record.body),
+            version: RECORD_VERSION,
+            actor: record.actor,
+            position: record.position,
+            stored_len: stored_len as u32,
+            raw_len: self.raw.len() as u32,
+            checksum: 0,
+        };
+        out.reserve(RECORD_HEADER_LEN + stored_len);
+        out.extend_from_slice(&header.encode(stored));
+        out.extend_from_slice(stored);
+        Ok(())
+    }
+}
+
+/// Reads a body whose checksum has been found right.
+///
+/// Version 1 is the only one so far. When `wire::Record` changes, the old form stays here under
+/// its number and is turned into the new one.
+pub fn decode(header: &RecordHeader, stored: &[u8]) -> Result<Record, DecodeError> {
+    if header.version != RECORD_VERSION {
+        return Err(DecodeError::Version(header.version));
+    }
+    let body = |e: &dyn std::fmt::Display| DecodeError::Body(e.to_string());
+    let mut raw = vec![0; header.raw_len as usize];
+    let len = lz4_flex::block::decompress_into(stored, &mut raw).map_err(|e| body(&e))?;
+    if len != raw.len() {
+        return Err(DecodeError::Body(format!("{len} bytes unpacked, not {}", raw.len())));
+    }
+    let (record, rest): (Record, _) = postcard::take_from_bytes(&raw).map_err(|e| body(&e))?;
+    if !rest.is_empty() {
+        return Err(DecodeError::Body(format!("{} bytes are left over", rest.len())));
+    }
+    let names = (kind(&record.body), record.actor, record.position);
+    if names != (header.kind, header.actor, header.position) {
+        return Err(DecodeError::Body("header and body name different records".into()));
+    }
+    Ok(record)
+}

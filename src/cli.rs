@@ -1,0 +1,164 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Teaches a robot arm a skill in an hour or two, with a person in the loop.
+#[derive(Debug, Parser)]
+#[command(name = "reins", version, about, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train on the simulated cell with the scripted operator, evaluate, and write the report.
+    Demo(Demo),
+    /// Train: an actor and a learner process, joined by zenoh. Continues a run that exists.
+    Train(Train),
+    /// The learner alone, for a terminal or a machine of its own.
+    Learner(Process),
+    /// The actor alone, beside the robot.
+    Actor(Process),
+    /// Measure the policy of a run on episodes it has never seen, without a person.
+    Eval(Eval),
+    /// Train behaviour cloning on the demonstrations of a run, to compare with.
+    Baseline(Baseline),
+    /// Write the report of a run again.
+    Report(Report),
+    /// Open the recording of a run in the rerun viewer.
+    View(View),
+    /// Check a configuration and this machine, and say how to mend what is wrong.
+    Doctor(Doctor),
+}
+
+/// Which run, and what it is made of when it does not exist yet.
+#[derive(Clone, Debug, Args)]
+pub struct RunChoice {
+    /// Name of the run: its folder under --runs.
+    #[arg(long, value_name = "NAME")]
+    pub run: String,
+    /// Folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    #[command(flatten)]
+    pub files: Files,
+    /// Seed of everything random; overrides the run file.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// The three files that say what a run is. Taken from the run's folder when it exists.
+#[derive(Clone, Debug, Args)]
+pub struct Files {
+    /// The cell: arm, cameras, limits.
+    #[arg(long, value_name = "FILE", default_value = "configs/cells/sim-ram.toml")]
+    pub cell: PathBuf,
+    /// The task: observation, action, reset, reward.
+    #[arg(long, value_name = "FILE", default_value = "configs/tasks/ram-insert.toml")]
+    pub task: PathBuf,
+    /// How to learn: preset, budget, learner.
+    #[arg(long, value_name = "FILE", default_value = "configs/runs/demo.toml")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[arg(long, default_value = "demo", value_name = "NAME")]
+    pub run: String,
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    #[command(flatten)]
+    pub files: Files,
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Also train and evaluate behaviour cloning on the same demonstrations (about two minutes).
+    #[arg(long)]
+    pub baseline: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    pub choice: RunChoice,
+    /// Both parts in this process, in step, deterministic.
+    #[arg(long)]
+    pub lockstep: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Process {
+    #[command(flatten)]
+    pub choice: RunChoice,
+    /// Say the state as JSON lines on stdout (for a parent process).
+    #[arg(long)]
+    pub status_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// The run's folder, or its name under `runs`.
+    pub run: PathBuf,
+    #[arg(long, default_value_t = 100)]
+    pub episodes: u32,
+    /// Seed of the episodes; training never uses the same ones.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Act by the mean of the policy instead of sampling, as training does.
+    #[arg(long)]
+    pub mean: bool,
+    /// Evaluate the behaviour-cloning baseline instead.
+    #[arg(long)]
+    pub baseline: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    pub run: PathBuf,
+    /// Gradient steps on the demonstrations.
+    #[arg(long, default_value_t = 3000)]
+    pub updates: u32,
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    pub run: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct View {
+    pub run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub files: Files,
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Arguments {
+    /// Started by another `reins` that shows the progress.
+    pub fn is_child(&self) -> bool {
+        matches!(
+            &self.command,
+            Command::Learner(process) | Command::Actor(process) if process.status_json
+        )
+    }
+}

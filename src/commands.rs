@@ -1,0 +1,26 @@
+//! One module per command: takes its arguments apart and starts what they ask for.
+
+mod actor;
+mod baseline;
+mod demo;
+mod doctor;
+mod eval;
+mod learner;
+mod report;
+mod train;
+
+use crate::cli::{Arguments, Command};
+
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Train(train) => train::run(&train),
+        Command::Learner(process) => learner::run(&process),
+        Command::Actor(process) => actor::run(&process),
+        Command::Eval(eval) => eval::run(&eval),
+        Command::Baseline(baseline) => baseline::run(&baseline),
+        Command::Report(report) => report::run(&report),
+        Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+    }
+}

@@ -1,0 +1,21 @@
+//! `reins learner`: the learner alone.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use wire::{SystemClock, transport::zenoh::ZenohActorLink};
+
+use crate::{cli::Process, parts, run_dir::RunDir, shutdown, status_line};
+
+pub fn run(process: &Process) -> anyhow::Result<()> {
+    let (run_dir, configuration) = RunDir::open(&process.choice)?;
+    let shutdown = shutdown::on_signal()?;
+    let endpoint = &configuration.run.link.endpoint;
+    let link = ZenohActorLink::listen(endpoint, &run_dir.name())?;
+    tracing::info!(run = run_dir.name(), endpoint, "the learner listens");
+    let clock = Arc::new(SystemClock::new());
+    let parts = parts::learner::parts(&run_dir, &configuration, Arc::new(link), clock)?;
+    let mut say = status_line::Reporter::new(process.status_json);
+    learner::run(parts, &shutdown, |status| say.learner(status)).context("learning")?;
+    Ok(())
+}

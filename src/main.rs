@@ -1,0 +1,46 @@
+//! The `reins` command line: parses arguments, wires parts, starts them. No logic lives here.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+mod commands;
+mod evaluation;
+mod parts;
+mod progress;
+mod report;
+mod results;
+mod run_dir;
+mod shutdown;
+mod status_line;
+mod supervise;
+mod view;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    init_tracing(&arguments);
+    match commands::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what was tried, then why, outermost first.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Log lines go to stderr, so that stdout holds only what was asked for. `RUST_LOG` overrides.
+fn init_tracing(arguments: &cli::Arguments) {
+    use tracing_subscriber::EnvFilter;
+    let default = if arguments.is_child() { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(format!("{default},zenoh=error,zenoh_transport=off,zenoh_link=off"))
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .compact()
+        .init();
+}

@@ -1,0 +1,141 @@
+//! The actor of a run.
+
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
+
+use ::actor::{
+    ActorConfig, ActorParts, Coupling, Program, StatusSlot, TrainingBudget, ViewEvent,
+    arbiter::ArbiterConfig,
+    viz::{self, VizSettings},
+};
+use anyhow::Context;
+use crossbeam_channel::Sender;
+use nets::{backbone::Backbone, device::Device};
+use wire::{SystemClock, transport::LearnerLink};
+
+use super::{cell::Cell, networks};
+use crate::{
+    run_dir::{Configuration, RunDir},
+    view,
+};
+
+/// View events that may wait for the recording; more are dropped and counted.
+const VIEW_QUEUE: usize = 256;
+const JPEG_QUALITY: u8 = 85;
+
+/// What the actor's networks run on.
+pub struct Networks {
+    pub backbone: Option<Backbone>,
+    pub device: Device,
+}
+
+/// The program of a training run: the demonstrations, then training until the learner has enough.
+pub fn training_program(configuration: &Configuration) -> Program {
+    let run = &configuration.run;
+    Program {
+        demonstrations: run.budget.demo_episodes,
+        training: Some(TrainingBudget { env_steps_max: Some(run.budget.env_steps) }),
+        evaluations: 0,
+    }
+}
+
+/// The recording of this actor's process.
+pub fn viz_settings(
+    run_dir: &RunDir,
+    configuration: &Configuration,
+) -> anyhow::Result<VizSettings> {
+    let path = view::next_recording(run_dir.path(), view::Recorder::Actor);
+    settings_at(path, run_dir.recording_id()?, configuration)
+}
+
+/// A recording of this cell and task at `path`.
+pub fn settings_at(
+    path: PathBuf,
+    recording_id: String,
+    configuration: &Configuration,
+) -> anyhow::Result<VizSettings> {
+    let Configuration { cell, task, .. } = configuration;
+    let axes = ["x", "y", "z", "roll", "pitch", "yaw"];
+    Ok(VizSettings {
+        path,
+        application_id: view::application_id(&task.name),
+        recording_id,
+        cameras: task.cameras.clone(),
+        action_names: axes.iter().take(task.action_spec().dim).map(ToString::to_string).collect(),
+        workspace: Some((cell.limits.workspace_min_m, cell.limits.workspace_max_m)),
+        jpeg_quality: JPEG_QUALITY,
+    })
+}
+
+pub fn config(
+    run: &str,
+    configuration: &Configuration,
+    outbox: &std::path::Path,
+    program: Program,
+    coupling: Coupling,
+) -> ActorConfig {
+    let Configuration { cell, task, run: run_config } = configuration;
+    let ages = task.cameras.iter().filter_map(|name| cell.camera(name)).map(|c| c.age_max());
+    ActorConfig {
+        seed: run_config.seed,
+        program,
+        coupling,
+        arbiter: ArbiterConfig {
+            release_hold: cell.teleop.release_hold(),
+            ..ArbiterConfig::default()
+        },
+        camera_age_max: ages.collect(),
+        ..ActorConfig::new(run, outbox, task.cameras.len())
+    }
+}
+
+pub fn parts(
+    configuration: &Configuration,
+    cell: Cell,
+    networks: Networks,
+    link: Arc<dyn LearnerLink>,
+    views: Option<Sender<ViewEvent>>,
+    status: StatusSlot,
+) -> ActorParts {
+    let encoder = networks
+        .backbone
+        .map(|backbone| Box::new(networks::ActorEncoder(backbone)) as Box<dyn ::actor::Encoder>);
+    ActorParts {
+        clock: cell.clock,
+        host_clock: Arc::new(SystemClock::new()),
+        gate: cell.gate,
+        cameras: cell.cameras,
+        teleop: cell.teleop,
+        fixture: cell.fixture,
+        success: cell.success,
+        link,
+        encoder,
+        load_policy: networks::policy_loader(networks.device),
+        task: configuration.task.clone(),
+        views,
+        operator: None,
+        status,
+    }
+}
+
+/// The thread that writes the recording, and the way to it.
+pub struct Recording {
+    pub views: Sender<ViewEvent>,
+    thread: JoinHandle<Result<viz::VizReport, viz::VizError>>,
+}
+
+impl Recording {
+    pub fn start(settings: VizSettings) -> anyhow::Result<Self> {
+        let (views, events) = crossbeam_channel::bounded(VIEW_QUEUE);
+        let thread = viz::spawn(events, settings).context("starting the recording")?;
+        Ok(Self { views, thread })
+    }
+
+    /// Waits until everything is written. Call when the actor has let go of its sender.
+    pub fn finish(self) -> anyhow::Result<()> {
+        drop(self.views);
+        match self.thread.join() {
+            Ok(result) => result.map(drop).context("writing the recording"),
+            Err(_) => anyhow::bail!("the recording's thread panicked; the journal has everything"),
+        }
+    }
+}

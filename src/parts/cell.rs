@@ -1,0 +1,103 @@
+//! Devices of a cell, as its file names them.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use drivers::{Arm, Camera, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox};
+use nalgebra::Vector3;
+use sim::{SimCell, SimConfig};
+use tasks::{
+    CellConfig, TaskConfig,
+    cell::{ArmDriver, TeleopDriver},
+};
+use toml::{Table, Value};
+use wire::Clock;
+
+/// The devices of a cell, started.
+pub struct Cell {
+    pub clock: Arc<dyn Clock>,
+    pub gate: Gate<Box<dyn Arm>>,
+    /// In the order of the task.
+    pub cameras: Vec<Box<dyn Camera>>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    pub fixture: Box<dyn Fixture>,
+    pub success: Box<dyn SuccessSensor>,
+}
+
+impl Cell {
+    pub fn start(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+        match cell.arm.driver {
+            ArmDriver::Sim => Self::start_sim(cell, task, seed),
+        }
+    }
+
+    fn start_sim(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+        let sim =
+            SimCell::start(sim_config(cell, task, seed)?).context("starting the simulated cell")?;
+        let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
+            TeleopDriver::None => None,
+            TeleopDriver::Scripted => Some(Box::new(sim.teleop)),
+        };
+        Ok(Self {
+            clock: sim.clock,
+            gate: Gate::new(Box::new(sim.arm), gate_limits(cell)),
+            cameras: sim.cameras.into_iter().map(|c| Box::new(c) as Box<dyn Camera>).collect(),
+            teleop,
+            fixture: Box::new(sim.fixture),
+            success: Box::new(sim.success),
+        })
+    }
+}
+
+/// The cell file's `[sim]` table, with what cell and task say elsewhere filled in.
+pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<SimConfig> {
+    let mut table = cell.sim.clone();
+    let mut cameras = Vec::new();
+    for name in &task.cameras {
+        let Some(camera) = cell.camera(name) else {
+            bail!(
+                "task {} looks through camera {name}, which cell {} does not have",
+                task.name,
+                cell.name
+            );
+        };
+        let mut entry = Table::new();
+        entry.insert("name".into(), Value::String(name.clone()));
+        entry.insert("width".into(), Value::Integer(camera.width.into()));
+        entry.insert("height".into(), Value::Integer(camera.height.into()));
+        cameras.push(Value::Table(entry));
+    }
+    let mut scale = Table::new();
+    scale.insert("linear_m".into(), Value::Float(task.action.translation_m));
+    scale.insert("angular_rad".into(), Value::Float(task.action.rotation_rad));
+    table.insert("cameras".into(), Value::Array(cameras));
+    table.insert("action_scale".into(), Value::Table(scale));
+    table.insert(
+        "seed".into(),
+        Value::Integer(i64::try_from(seed).context("the seed is too large")?),
+    );
+    Value::Table(table)
+        .try_into()
+        .with_context(|| format!("reading the [sim] table of cell {}", cell.name))
+}
+
+pub fn gate_limits(cell: &CellConfig) -> GateLimits {
+    let limits = &cell.limits;
+    GateLimits {
+        workspace: WorkspaceBox {
+            min: Vector3::from(limits.workspace_min_m),
+            max: Vector3::from(limits.workspace_max_m),
+            orientation: limits.orientation(),
+            tilt_max_rad: limits.tilt_max_rad,
+            yaw_max_rad: limits.yaw_max_rad,
+        },
+        step_max_m: limits.step_max_m,
+        step_max_rad: limits.step_max_rad,
+        speed_max_mps: limits.speed_max_mps,
+        speed_max_radps: limits.speed_max_radps,
+        lead_max_m: limits.lead_max_m,
+        lead_max_rad: limits.lead_max_rad,
+        state_age_max: limits.state_age_max(),
+        lease: limits.lease(),
+    }
+}

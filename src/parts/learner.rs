@@ -1,0 +1,153 @@
+//! The learner of a run.
+
+use std::sync::Arc;
+
+use ::learner::{
+    LearnerParts, LearnerPaths,
+    ingest::Identity,
+    losses::EntropyBackup,
+    trainer::TrainerConfig,
+    update::{Mechanics, UpdateConfig},
+    viz::VizSettings,
+};
+use anyhow::Context;
+use nets::backbone::Backbone;
+use replay::{Budget, FeatureSpec, RateLimiter, StoreConfig};
+use tasks::{
+    RunConfig, TaskConfig,
+    run::{self, CouplingMode},
+};
+use wire::{Clock, transport::ActorLink};
+
+use super::networks;
+use crate::{
+    run_dir::{Configuration, RunDir},
+    view,
+};
+
+/// Learner steps between two lines of metrics.
+const LOG_EVERY: u64 = 100;
+
+pub fn parts(
+    run_dir: &RunDir,
+    configuration: &Configuration,
+    link: Arc<dyn ActorLink>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<LearnerParts> {
+    let Configuration { task, run, .. } = configuration;
+    let (device, device_description) = networks::prepare_device(run, run.threads.learner)?;
+    tracing::info!("{device_description}");
+    let backbone = networks::backbone(task, run, device)?;
+    let viz = VizSettings {
+        path: view::next_recording(run_dir.path(), view::Recorder::Learner),
+        application_id: view::application_id(&task.name),
+        recording_id: run_dir.recording_id()?,
+    };
+    Ok(LearnerParts {
+        identity: Identity {
+            run: run_dir.name(),
+            task_hash: task.hash(),
+            observation: task.observation_spec(),
+            action: task.action_spec(),
+        },
+        store: store_config(task, run, backbone.as_ref()),
+        trainer: TrainerConfig {
+            seed: run.seed,
+            demo_episodes: run.budget.demo_episodes,
+            env_steps: run.budget.env_steps,
+            batch: run.learner.batch as usize,
+            critic_to_actor_ratio: run.learner.critic_to_actor_ratio.into(),
+            publish_every: run.learner.publish_every,
+            log_every: LOG_EVERY,
+            checkpoint_every: run.learner.checkpoint_every,
+            architecture: networks::architecture(task, run, backbone.as_ref()),
+            update: update_config(task, run),
+            limiter: rate_limiter(run)?,
+            config_hash: run.hash(),
+            checkpoints: run_dir.checkpoints(),
+            device,
+            device_description,
+        },
+        backbone,
+        link,
+        clock,
+        paths: LearnerPaths {
+            journal: run_dir.journal(),
+            metrics: run_dir.metrics(),
+            policy: run_dir.policy(),
+        },
+        viz: Some(viz),
+    })
+}
+
+pub fn store_config(
+    task: &TaskConfig,
+    run: &RunConfig,
+    backbone: Option<&Backbone>,
+) -> StoreConfig {
+    let features = backbone.map(|backbone| {
+        let dim = backbone.feature_shape().iter().product::<i64>() as usize;
+        FeatureSpec {
+            backbone: backbone.hash(),
+            dims: vec![dim; task.cameras.len()],
+            variants: 1 + run.backbone.shift_variants as usize,
+        }
+    });
+    // Room for the budget, the demonstrations and the episode that is under way at the end.
+    let steps = run.budget.env_steps
+        + u64::from(run.budget.demo_episodes + 1) * 2 * u64::from(task.episode_steps);
+    let observations = 2 * steps + 1000;
+    StoreConfig {
+        observation: task.observation_spec(),
+        action: task.action_spec(),
+        features,
+        max_observations: u32::try_from(observations).unwrap_or(u32::MAX),
+    }
+}
+
+pub fn update_config(task: &TaskConfig, run: &RunConfig) -> UpdateConfig {
+    let learner = &run.learner;
+    let dims = task.action_spec().dim;
+    let mechanics = match learner.mechanics {
+        run::Mechanics::Reins => Mechanics::Reins,
+        run::Mechanics::HilSerl => Mechanics::HilSerl,
+    };
+    let entropy_backup = match (learner.backup_entropy, mechanics) {
+        (false, _) => EntropyBackup::Off,
+        (true, Mechanics::Reins) => EntropyBackup::InValue,
+        (true, Mechanics::HilSerl) => EntropyBackup::Undiscounted,
+    };
+    let all = learner.subsample >= learner.ensemble;
+    UpdateConfig {
+        discount: learner.discount,
+        tau: learner.tau,
+        learning_rate: learner.learning_rate,
+        temperature_learning_rate: learner.temperature_learning_rate,
+        target_entropy: learner.target_entropy.value(dims),
+        critic_subsample: (!all).then_some(learner.subsample as usize),
+        entropy_backup,
+        reward_bias: 0.0,
+        value_range: learner
+            .q_clip
+            .bounds(&task.reward, learner.discount)
+            .map(|(low, high)| [low, high]),
+        bc_weight: learner.bc_weight,
+        mechanics,
+    }
+}
+
+fn rate_limiter(run: &RunConfig) -> anyhow::Result<RateLimiter> {
+    let coupling = match run.coupling.mode {
+        CouplingMode::Free => replay::Coupling::Free { utd_cap: run.coupling.utd_cap },
+        CouplingMode::Coupled => replay::Coupling::Coupled {
+            utd_ratio: run.learner.utd_ratio,
+            slack_steps: run.coupling.slack_steps,
+        },
+        CouplingMode::Lockstep => {
+            replay::Coupling::Coupled { utd_ratio: run.learner.utd_ratio, slack_steps: 0 }
+        }
+    };
+    let budget = Budget { env_steps: Some(run.budget.env_steps), updates: None };
+    RateLimiter::new(coupling, run.learner.training_starts, budget)
+        .context("learner.utd_ratio of the run file")
+}

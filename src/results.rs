@@ -1,0 +1,148 @@
+//! What a run came to: reads journal, metrics and evaluations, writes the report, prints figures.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::Context;
+use replay::{DiskStorage, journal};
+use wire::{EpisodeKind, RecordBody};
+
+use crate::{
+    evaluation,
+    report::{self, EpisodeFigures, EvaluationSummary, Evaluations, ReportData, Summary},
+    run_dir::RunDir,
+};
+
+/// Folders of evaluations.
+pub const SAMPLED: &str = "sampled";
+pub const MEAN: &str = "mean";
+pub const CLONED: &str = "cloned";
+
+/// Writes the report and prints its figures.
+pub fn report(run_dir: &RunDir, json: bool) -> anyhow::Result<()> {
+    let summary = report::write(run_dir.path(), &data(run_dir)?)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else {
+        println!("{}", in_words(&summary));
+        println!("report: {}", run_dir.report().join("index.html").display());
+    }
+    Ok(())
+}
+
+fn data(run_dir: &RunDir) -> anyhow::Result<ReportData> {
+    let manifest = run_dir.manifest()?;
+    let configuration = run_dir.configuration()?;
+    let metrics = match run_dir.metrics().exists() {
+        true => learner::metrics::read(&run_dir.metrics())?,
+        false => Vec::new(),
+    };
+    let minutes_at = |env_step: u64| {
+        let later = metrics.partition_point(|line| line.metrics.env_steps < env_step);
+        metrics.get(later).or(metrics.last()).map_or(0.0, |line| line.metrics.minutes)
+    };
+    let episodes = episodes(run_dir, minutes_at)?;
+    let last = metrics.last();
+    let measured = |name: &str| -> anyhow::Result<_> {
+        Ok(evaluation::read(&run_dir.evaluation(name))?.map(|measured| measured.episodes))
+    };
+    let machine = &manifest.machine;
+    Ok(ReportData {
+        run: manifest.run,
+        task: configuration.task.name.clone(),
+        seed: manifest.seed,
+        train_minutes: last.map_or(0.0, |line| line.metrics.minutes),
+        env_steps: episodes.last().map_or(0, |episode| episode.env_step),
+        learner_steps: last.map_or(0, |line| line.learner_step),
+        step_period_s: configuration.task.period().as_secs_f64(),
+        evaluations: Evaluations {
+            sampled: measured(SAMPLED)?,
+            mean: measured(MEAN)?,
+            behaviour_cloning: measured(CLONED)?,
+        },
+        machine: BTreeMap::from([
+            ("reins".into(), manifest.reins),
+            ("system".into(), machine.system.clone()),
+            ("processor".into(), machine.processor.clone()),
+            ("cores".into(), machine.cores.to_string()),
+            ("memory".into(), format!("{} GiB", machine.memory_gib)),
+        ]),
+        episodes,
+        metrics,
+    })
+}
+
+/// Every complete episode in the learner's journal.
+fn episodes(
+    run_dir: &RunDir,
+    minutes_at: impl Fn(u64) -> f64,
+) -> anyhow::Result<Vec<EpisodeFigures>> {
+    if !run_dir.journal().is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut env_step = 0;
+    let mut kinds = BTreeMap::new();
+    let mut episodes = Vec::new();
+    for record in journal::read_only(Arc::new(DiskStorage), &run_dir.journal())? {
+        let (_, record) = record.context("reading the journal for the report")?;
+        let key = (record.actor, record.position.episode);
+        match record.body {
+            RecordBody::EpisodeStart(start) => {
+                kinds.insert(key, start.kind);
+            }
+            RecordBody::Step(_) => {
+                env_step += u64::from(kinds.get(&key) == Some(&EpisodeKind::Training));
+            }
+            RecordBody::EpisodeEnd(end) => {
+                let Some(kind) = kinds.remove(&key) else { continue };
+                episodes.push(EpisodeFigures {
+                    index: key.1.0,
+                    kind,
+                    steps: end.steps,
+                    human_steps: end.human_steps,
+                    interventions: end.interventions,
+                    outcome: end.outcome,
+                    env_step,
+                    minutes: minutes_at(env_step),
+                });
+            }
+        }
+    }
+    Ok(episodes)
+}
+
+fn in_words(summary: &Summary) -> String {
+    let mut lines = vec![format!(
+        "run {}, seed {}: {} env steps and {} updates in {:.1} minutes, {} training episodes",
+        summary.run,
+        summary.seed,
+        summary.env_steps,
+        summary.learner_steps,
+        summary.train_minutes,
+        summary.training_episodes,
+    )];
+    if let Some(rate) = summary.intervention_rate_last20 {
+        lines
+            .push(format!("interventions in the last 20 episodes: {:.1} % of steps", 100.0 * rate));
+    }
+    if let Some(steps) = summary.demonstrations.cycle_time_steps {
+        lines.push(format!(
+            "demonstrations: {}, {steps:.1} steps each",
+            summary.demonstrations.episodes
+        ));
+    }
+    for (name, evaluation) in summary.evaluations() {
+        lines.push(format!("{name}: {}", evaluation_in_words(evaluation)));
+    }
+    lines.join("\n")
+}
+
+pub fn evaluation_in_words(evaluation: &EvaluationSummary) -> String {
+    let mut words = format!("{} of {} succeeded", evaluation.successes, evaluation.episodes);
+    if let Some([lower, upper]) = evaluation.success_interval_95 {
+        words += &format!(" (95 %: {:.1} to {:.1} %)", 100.0 * lower, 100.0 * upper);
+    }
+    if let (Some(steps), Some(seconds)) = (evaluation.cycle_time_steps, evaluation.cycle_time_s) {
+        words += &format!(", cycle time {steps:.1} steps ({seconds:.2} s)");
+    }
+    words
+}

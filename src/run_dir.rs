@@ -1,0 +1,241 @@
+//! A run's folder: what it holds, and how it comes to be.
+//!
+//! Made in one rename, so that an actor and a learner that are started at the same moment agree.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tasks::{CellConfig, RunConfig, TaskConfig};
+
+use crate::cli::{Files, RunChoice};
+
+/// The three checked configurations of a run.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub cell: CellConfig,
+    pub task: TaskConfig,
+    pub run: RunConfig,
+}
+
+impl Configuration {
+    pub fn load(files: &Files) -> anyhow::Result<Self> {
+        Ok(Self {
+            cell: CellConfig::load(&files.cell)?,
+            task: TaskConfig::load(&files.task)?,
+            run: RunConfig::load(&files.config)?,
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// What a run was made of and where, for people who find it later.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    pub reins: String,
+    pub run: String,
+    pub seed: u64,
+    pub created_unix_s: u64,
+    pub cell_hash: String,
+    pub task_hash: String,
+    pub config_hash: String,
+    pub machine: Machine,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Machine {
+    pub system: String,
+    pub processor: String,
+    pub cores: usize,
+    pub memory_gib: u64,
+}
+
+impl RunDir {
+    /// The folder of a run that exists, given as a path or as a name under `runs`.
+    pub fn find(run: &Path) -> anyhow::Result<Self> {
+        let candidates = [run.to_owned(), Path::new("runs").join(run)];
+        match candidates.into_iter().find(|path| path.join("manifest.json").is_file()) {
+            Some(path) => Ok(Self { path }),
+            None => bail!(
+                "there is no run {}: give the folder of a run, or a name under runs/ (`ls runs`)",
+                run.display()
+            ),
+        }
+    }
+
+    /// Opens the run, or makes it from the files named.
+    pub fn open(choice: &RunChoice) -> anyhow::Result<(Self, Configuration)> {
+        check_name(&choice.run)?;
+        let found = Self { path: choice.runs.join(&choice.run) };
+        if !found.manifest_path().is_file() {
+            found.create(choice)?;
+        }
+        let configuration = found.configuration()?;
+        if let Some(seed) = choice.seed
+            && seed != configuration.run.seed
+        {
+            bail!(
+                "run {} exists and has seed {}: choose another --run for seed {seed}, or leave --seed out to continue",
+                choice.run,
+                configuration.run.seed
+            );
+        }
+        Ok((found, configuration))
+    }
+
+    fn create(&self, choice: &RunChoice) -> anyhow::Result<()> {
+        let mut configuration = Configuration::load(&choice.files)?;
+        if let Some(seed) = choice.seed {
+            configuration.run.seed = seed;
+        }
+        let temporary = choice.runs.join(format!(".{}.{}", choice.run, std::process::id()));
+        fs::create_dir_all(&temporary)
+            .with_context(|| format!("creating {}", temporary.display()))?;
+        let manifest = Manifest::of(&choice.run, &configuration);
+        let files = [
+            ("cell.toml", configuration.cell.to_toml()),
+            ("task.toml", configuration.task.to_toml()),
+            ("run.toml", configuration.run.to_toml()),
+            ("manifest.json", serde_json::to_string_pretty(&manifest)?),
+        ];
+        for (name, text) in files {
+            let path = temporary.join(name);
+            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
+        match fs::rename(&temporary, &self.path) {
+            Ok(()) => Ok(()),
+            // The other process was faster; its folder holds the same.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                fs::remove_dir_all(&temporary).context("removing a temporary folder")
+            }
+            Err(e) => Err(e).with_context(|| format!("making {}", self.path.display())),
+        }
+    }
+
+    pub fn configuration(&self) -> anyhow::Result<Configuration> {
+        Configuration::load(&Files {
+            cell: self.path.join("cell.toml"),
+            task: self.path.join("task.toml"),
+            config: self.path.join("run.toml"),
+        })
+        .with_context(|| format!("reading the configuration of run {}", self.path.display()))
+    }
+
+    pub fn manifest(&self) -> anyhow::Result<Manifest> {
+        let path = self.manifest_path();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Under which the viewer shows all recordings of this run on one timeline.
+    pub fn recording_id(&self) -> anyhow::Result<String> {
+        let manifest = self.manifest()?;
+        Ok(format!("{}-{}", manifest.run, manifest.created_unix_s))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.path.join("manifest.json")
+    }
+
+    /// What the learner has accepted.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// What the actor has recorded and the learner has not acknowledged.
+    pub fn outbox(&self) -> PathBuf {
+        self.path.join("outbox")
+    }
+
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The newest published policy.
+    pub fn policy(&self) -> PathBuf {
+        self.path.join("policy.bin")
+    }
+
+    /// The behaviour-cloning policy to compare with.
+    pub fn baseline(&self) -> PathBuf {
+        self.path.join("baseline.bin")
+    }
+
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report")
+    }
+
+    /// Figures and recording of one evaluation.
+    pub fn evaluation(&self, name: &str) -> PathBuf {
+        self.path.join("eval").join(name)
+    }
+}
+
+impl Manifest {
+    fn of(run: &str, configuration: &Configuration) -> Self {
+        let now = wire::Clock::wall_now(&wire::SystemClock::new());
+        Self {
+            reins: env!("CARGO_PKG_VERSION").into(),
+            run: run.into(),
+            seed: configuration.run.seed,
+            created_unix_s: now.0 / 1_000_000_000,
+            cell_hash: configuration.cell.hash(),
+            task_hash: configuration.task.hash(),
+            config_hash: configuration.run.hash(),
+            machine: Machine::here(),
+        }
+    }
+}
+
+impl Machine {
+    fn here() -> Self {
+        let field = |file: &str, key: &str| {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+            line.split(':').nth(1).unwrap_or_default().trim().to_owned()
+        };
+        let memory_kib = field("/proc/meminfo", "MemTotal");
+        let memory_kib: u64 =
+            memory_kib.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
+        Self {
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            processor: field("/proc/cpuinfo", "model name"),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_gib: memory_kib >> 20,
+        }
+    }
+}
+
+/// A run's name becomes a folder and a part of zenoh's keys.
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
+        bail!("--run {name:?}: use letters, digits, '-', '_' and '.', and begin with none of '.'");
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Every key of a cell file.
+
+use std::f64::consts::PI;
+
+use crate::schema::{
+    Allowed::{Integer, Number, OneOf, Table, Text, Vector},
+    Key, key,
+};
+
+pub(super) const KEYS: &[Key] = &[
+    key("name", "", Text, "what people call the cell").required(),
+    key("arm.driver", "", OneOf(&["sim"]), "what moves the arm; `sim` is the simulated cell"),
+    key(
+        "limits.workspace_min_m",
+        "m",
+        Vector(3, &Number(-10.0, 10.0)),
+        "lower corner of the box that targets are kept in; base frame",
+    )
+    .required(),
+    key(
+        "limits.workspace_max_m",
+        "m",
+        Vector(3, &Number(-10.0, 10.0)),
+        "upper corner of the box that targets are kept in; base frame",
+    )
+    .required(),
+    key(
+        "limits.orientation_rpy_rad",
+        "rad",
+        Vector(3, &Number(-2.0 * PI, 2.0 * PI)),
+        "orientation about which targets may tilt; roll, pitch, yaw about fixed axes",
+    ),
+    key(
+        "limits.tilt_max_rad",
+        "rad",
+        Number(0.0, PI),
+        "how far the tool's z axis may lean away from that of the orientation",
+    ),
+    key(
+        "limits.yaw_max_rad",
+        "rad",
+        Number(0.0, PI),
+        "how far the tool may be turned about its own z axis",
+    ),
+    key("limits.step_max_m", "m", Number(0.0001, 0.5), "largest move of one command"),
+    key("limits.step_max_rad", "rad", Number(0.0001, 2.0), "largest turn of one command"),
+    key("limits.speed_max_mps", "m/s", Number(0.001, 2.0), "fastest move of the target"),
+    key("limits.speed_max_radps", "rad/s", Number(0.001, 6.0), "fastest turn of the target"),
+    key(
+        "limits.lead_max_m",
+        "m",
+        Number(0.0001, 0.5),
+        "how far the target may be ahead of the measured pose",
+    ),
+    key("limits.lead_max_rad", "rad", Number(0.0001, 2.0), "the same for the orientation"),
+    key(
+        "limits.state_age_max_ms",
+        "ms",
+        Integer(1, 1000),
+        "age at which the arm's state is too old to command from",
+    ),
+    key(
+        "limits.lease_ms",
+        "ms",
+        Integer(10, 2000),
+        "how long a command is valid; then the arm holds its pose",
+    ),
+    key("camera[].name", "", Text, "name that task files use").required(),
+    key("camera[].width", "px", Integer(8, 2048), "width of the picture after crop and scaling"),
+    key("camera[].height", "px", Integer(8, 2048), "height of the picture after crop and scaling"),
+    key(
+        "camera[].age_max_ms",
+        "ms",
+        Integer(1, 5000),
+        "age at which the newest picture is too old to act on",
+    ),
+    key(
+        "camera[].crop.left",
+        "px",
+        Integer(0, 8192),
+        "left edge of what is kept of the device's picture",
+    )
+    .required(),
+    key("camera[].crop.top", "px", Integer(0, 8192), "upper edge of what is kept").required(),
+    key("camera[].crop.width", "px", Integer(8, 8192), "width of what is kept").required(),
+    key("camera[].crop.height", "px", Integer(8, 8192), "height of what is kept").required(),
+    key(
+        "teleop.driver",
+        "",
+        OneOf(&["none", "scripted"]),
+        "the person's hand; `scripted` is the simulated operator",
+    ),
+    key("teleop.dead_zone", "", Number(0.0, 0.9), "deflections up to here count as rest"),
+    key(
+        "teleop.age_max_ms",
+        "ms",
+        Integer(1, 5000),
+        "a device that is silent for longer counts as lost",
+    ),
+    key(
+        "teleop.release_hold_ms",
+        "ms",
+        Integer(0, 10_000),
+        "rest this long gives control back to the policy",
+    ),
+    key("sim", "", Table, "settings of the simulated cell, checked by the simulator"),
+];

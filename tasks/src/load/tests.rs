@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{document, run::Preset};
+
+/// Every key of a resolved file that uses all there is.
+fn leaves(table: &Table, prefix: &str, into: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let path = join(prefix, name);
+        match value {
+            Value::Table(inner) if !inner.is_empty() => leaves(inner, &path, into),
+            Value::Array(items) if items.first().is_some_and(Value::is_table) => {
+                for inner in items.iter().filter_map(Value::as_table) {
+                    leaves(inner, &format!("{path}[]"), into);
+                }
+            }
+            _ => {
+                into.insert(path);
+            }
+        }
+    }
+}
+
+/// The schema names exactly the keys that the type has.
+fn check_schema<C: ConfigFile>(text: &str) {
+    let config: C = parse(text, Path::new("test.toml")).expect("a valid file");
+    let mut found = BTreeSet::new();
+    let resolved: Table = toml::from_str(&to_toml(&config)).expect("TOML");
+    leaves(&resolved, "", &mut found);
+    let known: BTreeSet<String> = C::KEYS.iter().map(|key| key.path.to_owned()).collect();
+    assert_eq!(found, known);
+    let again: C = parse(&to_toml(&config), Path::new("resolved.toml")).expect("resolved");
+    assert_eq!(to_toml(&again), to_toml(&config));
+    assert_eq!(hash(&again), hash(&config));
+}
+
+const CELL: &str = r#"
+name = "cell"
+limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
+camera = [{ name = "a", crop = { left = 0, top = 0, width = 64, height = 64 } }]
+"#;
+
+const TASK: &str = r#"
+name = "task"
+cameras = ["a"]
+reset = { position_m = [0, 0, 0], travel_z_m = 0.1 }
+"#;
+
+#[test]
+fn the_cell_schema_names_the_keys_of_the_type() {
+    check_schema::<CellConfig>(CELL);
+}
+
+#[test]
+fn the_task_schema_names_the_keys_of_the_type() {
+    check_schema::<TaskConfig>(TASK);
+}
+
+#[test]
+fn the_run_schema_names_the_keys_of_the_type() {
+    check_schema::<RunConfig>("");
+    check_schema::<RunConfig>("preset = \"hil-serl\"");
+    check_schema::<RunConfig>("learner = { q_clip = [0, 1], target_entropy = -3 }");
+}
+
+#[test]
+fn the_file_wins_over_the_preset() {
+    let run = RunConfig::from_toml("preset = \"hil-serl\"\nlearner.batch = 64", "run").expect("ok");
+    assert_eq!((run.learner.batch, run.learner.bc_weight), (64, 0.0));
+    assert_eq!(run.learner.discount, RunConfig::preset(Preset::Reins).learner.discount);
+}
+
+#[test]
+fn a_file_that_says_what_the_defaults_say_has_their_hash() {
+    let spelled = RunConfig::from_toml("learner.batch = 128\nseed = 0", "run").expect("ok");
+    assert_eq!(spelled.hash(), RunConfig::preset(Preset::Reins).hash());
+    let other = RunConfig::from_toml("seed = 1", "run").expect("ok");
+    assert_ne!(other.hash(), spelled.hash());
+    assert_eq!(other.hash().len(), 64);
+}
+
+#[test]
+fn a_list_of_cameras_gets_defaults_element_by_element() {
+    let text = format!("{CELL}\n").replace("name = \"a\"", "name = \"a\", width = 64");
+    let cell = CellConfig::from_toml(&text, "cell").expect("ok");
+    assert_eq!((cell.cameras[0].width, cell.cameras[0].height), (64, 128));
+    let none =
+        CELL.lines().filter(|line| !line.starts_with("camera")).collect::<Vec<_>>().join("\n");
+    assert!(CellConfig::from_toml(&none, "cell").expect("ok").cameras.is_empty());
+}
+
+#[test]
+fn the_documentation_is_in_step_with_the_tables() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let written = document::configuration();
+    if std::env::var_os("REINS_WRITE_DOCS").is_some() {
+        fs::write(&file, &written).expect("docs/ is writable");
+    }
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == written, "run: REINS_WRITE_DOCS=1 cargo test -p tasks");
+}

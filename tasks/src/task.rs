@@ -1,0 +1,262 @@
+//! The task file: what is to be learned. Observation, action, reset, reward, episode length.
+
+use std::{path::Path, time::Duration};
+
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+use wire::{ActionSpec, CameraSpec, ObservationSpec, geometry::Pose};
+
+use crate::{
+    error::ConfigError,
+    frame::from_euler_xyz,
+    load::{self, ConfigFile, Fault},
+    reward::RewardConfig,
+    schema::Key,
+};
+
+mod keys;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    pub name: String,
+    pub step_rate_hz: f64,
+    pub episode_steps: u32,
+    /// Names of the cell's cameras, in the order in which the policy gets them.
+    pub cameras: Vec<String>,
+    pub observation: ObservationConfig,
+    pub action: ActionConfig,
+    pub reset: ResetConfig,
+    pub reward: RewardConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservationConfig {
+    pub frame: FrameChange,
+    pub image_width: u16,
+    pub image_height: u16,
+    /// In the order in which they stand in the proprioception vector.
+    pub proprio: Vec<ProprioKey>,
+    /// Scaled forces and torques are kept within ± this.
+    pub wrench_clip: f64,
+    pub scale: ProprioScale,
+}
+
+/// How velocities and actions get from the base frame to the end-effector frame and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameChange {
+    /// Linear and angular parts are turned, each for itself.
+    Rotation,
+    /// What HIL-SERL at commit 5d02aed does: an adjoint in which linear commands leak into
+    /// rotation, Euler angles, wrenches left in the base frame. For parity only.
+    HilSerlAdjoint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProprioKey {
+    /// TCP relative to the reset pose, reset frame.
+    Position,
+    Rotation,
+    /// End-effector frame, as all below.
+    LinearVelocity,
+    AngularVelocity,
+    Force,
+    Torque,
+    /// Target minus measured.
+    PositionLag,
+    RotationLag,
+}
+
+impl ProprioKey {
+    /// How many values the key has. Where the policy does not turn the tool, of rotations only
+    /// the yaw (about the tool's z) is kept.
+    pub fn width(self, dims: ActionDims) -> usize {
+        match (self, dims) {
+            (Self::Rotation | Self::AngularVelocity | Self::RotationLag, ActionDims::Xyz) => 1,
+            _ => 3,
+        }
+    }
+}
+
+/// What a value of 1 stands for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProprioScale {
+    pub position_m: f64,
+    pub rotation_rad: f64,
+    pub linear_velocity_mps: f64,
+    pub angular_velocity_radps: f64,
+    pub force_n: f64,
+    pub torque_nm: f64,
+    pub position_lag_m: f64,
+    pub rotation_lag_rad: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionConfig {
+    pub dims: ActionDims,
+    /// Move and turn that an entry of 1 stands for.
+    pub translation_m: f64,
+    pub rotation_rad: f64,
+    pub delta_from: DeltaFrom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActionDims {
+    #[serde(rename = "xyz")]
+    Xyz,
+    #[serde(rename = "xyz+rotation")]
+    XyzRotation,
+}
+
+impl ActionDims {
+    pub fn count(self) -> usize {
+        match self {
+            Self::Xyz => 3,
+            Self::XyzRotation => 6,
+        }
+    }
+}
+
+/// What an action moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeltaFrom {
+    /// The previous target: the arm's lag does not eat small moves.
+    Target,
+    /// The measured pose, as in HIL-SERL.
+    Measured,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetConfig {
+    /// Middle of the start poses; base frame, extrinsic xyz angles.
+    pub position_m: [f64; 3],
+    pub rpy_rad: [f64; 3],
+    /// Start poses are uniform within ± this.
+    pub random_m: [f64; 3],
+    /// About the tool's z axis.
+    pub random_yaw_rad: f64,
+    /// Height in the base frame at which the arm goes over to the start pose.
+    pub travel_z_m: f64,
+    pub speed_mps: f64,
+    pub speed_radps: f64,
+    pub tolerance_m: f64,
+    pub tolerance_rad: f64,
+    pub timeout_steps: u32,
+}
+
+impl ResetConfig {
+    pub fn orientation(&self) -> UnitQuaternion<f64> {
+        from_euler_xyz(&Vector3::from(self.rpy_rad))
+    }
+
+    /// Middle of the start poses.
+    pub fn pose(&self) -> Pose {
+        let position = Vector3::from(self.position_m);
+        Pose::from_parts(Translation3::from(position), self.orientation())
+    }
+}
+
+impl TaskConfig {
+    pub fn load(file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        load::load(file.as_ref())
+    }
+
+    /// `file` only names the text in errors.
+    pub fn from_toml(text: &str, file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        load::parse(text, file.as_ref())
+    }
+
+    pub fn to_toml(&self) -> String {
+        load::to_toml(self)
+    }
+
+    /// SHA-256 of the resolved configuration, in hex.
+    pub fn hash(&self) -> String {
+        load::hash(self)
+    }
+
+    /// Time of one step.
+    pub fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.step_rate_hz)
+    }
+
+    pub fn proprio_dim(&self) -> usize {
+        self.observation.proprio.iter().map(|key| key.width(self.action.dims)).sum()
+    }
+
+    pub fn observation_spec(&self) -> ObservationSpec {
+        let camera = |name: &String| CameraSpec {
+            name: name.clone(),
+            width: self.observation.image_width,
+            height: self.observation.image_height,
+        };
+        ObservationSpec {
+            proprio_dim: self.proprio_dim(),
+            cameras: self.cameras.iter().map(camera).collect(),
+        }
+    }
+
+    pub fn action_spec(&self) -> ActionSpec {
+        ActionSpec { dim: self.action.dims.count() }
+    }
+}
+
+impl ConfigFile for TaskConfig {
+    const KIND: &'static str = "task";
+    const KEYS: &'static [Key] = keys::KEYS;
+
+    fn defaults(_given: &Table) -> Table {
+        load::built_in(include_str!("task/defaults.toml"))
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if has_duplicates(&self.cameras) {
+            faults.push(Fault::new("cameras", "names a camera twice", "Name each camera once"));
+        }
+        if has_duplicates(&self.observation.proprio) {
+            faults.push(Fault::new(
+                "observation.proprio",
+                "names a value twice",
+                "Name each value once",
+            ));
+        }
+        if self.proprio_dim() == 0 && self.cameras.is_empty() {
+            faults.push(Fault::new(
+                "cameras",
+                "is empty, and so is observation.proprio: the policy would see nothing",
+                "Name a camera",
+            ));
+        }
+        let adjoint = self.observation.frame == FrameChange::HilSerlAdjoint;
+        if adjoint && self.action.dims == ActionDims::Xyz {
+            faults.push(Fault::new(
+                "observation.frame",
+                "needs six action dimensions",
+                "Set action.dims to \"xyz+rotation\", or observation.frame to \"rotation\"",
+            ));
+        }
+        let reset = &self.reset;
+        let start_top = reset.position_m[2] + reset.random_m[2];
+        if reset.travel_z_m < start_top {
+            faults.push(Fault::new(
+                "reset.travel_z_m",
+                format!("is below the highest start pose ({start_top:.4} m)"),
+                format!("Set it to {start_top:.4} or higher"),
+            ));
+        }
+        faults
+    }
+}
+
+fn has_duplicates<T: PartialEq>(items: &[T]) -> bool {
+    items.iter().enumerate().any(|(i, item)| items[..i].contains(item))
+}

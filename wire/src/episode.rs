@@ -1,0 +1,56 @@
+//! The life of an episode as it is recorded: start, steps, end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{clock::UnixNanos, observation::Observation};
+
+/// Why an episode is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EpisodeKind {
+    /// A person shows the task from beginning to end. Belongs to the demo view.
+    Demonstration,
+    /// The policy drives, a person may take over. Belongs to the online view.
+    Training,
+    /// The policy drives alone, to be measured. Belongs to no view.
+    Evaluation,
+}
+
+/// What stopped an episode that the task itself did not end. Values still bootstrap there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TruncationCause {
+    TimeLimit,
+    /// A person ended it.
+    Operator,
+    /// A device, a limit or a full disk.
+    Fault,
+    /// The process ended in the middle of the episode.
+    Interrupted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Success,
+    Failure,
+    /// The episode did not come to an end that says anything about the task.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeStart {
+    pub kind: EpisodeKind,
+    /// Seed of everything random in this episode's reset.
+    pub seed: u64,
+    pub started_at: UnixNanos,
+    pub observation: Observation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpisodeEnd {
+    pub steps: u32,
+    pub outcome: Outcome,
+    pub truncation: Option<TruncationCause>,
+    /// Steps in which a person drove.
+    pub human_steps: u32,
+    /// How often a person took over.
+    pub interventions: u32,
+}

@@ -1,0 +1,123 @@
+//! The command line.
+
+use lexopt::prelude::*;
+use std::ffi::OsString;
+
+pub const USAGE: &str = "\
+cargo xtask <command>
+
+  setup [--cuda]            install what is missing; says what, before it does
+  demo [options of `reins demo`]
+                            set up, build, and run the main job, e.g. demo --seed 1 --run first
+  test [--unit]             set up and run every test, or the quick ones inside the crates alone
+  ci                        what the merge gate runs: fmt, rules, licences, clippy, tests, docs
+  check-deps                check which crate uses which
+
+  setup, demo and test also take
+    --yes                   do not ask before installing system packages
+    --no-apt                leave system packages alone
+    --cuda                  bring the CUDA libraries of libtorch too (2.0 GB more to download)";
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetupOptions {
+    pub cuda: bool,
+    /// Install system packages without asking.
+    pub yes: bool,
+    /// Do not look for system packages at all.
+    pub no_apt: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Setup(SetupOptions),
+    /// `pass_on` goes to `reins demo` as it stands.
+    Demo {
+        setup: SetupOptions,
+        pass_on: Vec<OsString>,
+    },
+    Test {
+        setup: SetupOptions,
+        unit_only: bool,
+    },
+    Ci,
+    CheckDeps,
+}
+
+pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let name = match parser.next()? {
+        None | Some(Long("help") | Short('h')) => return Ok(Command::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    if name == "demo" {
+        return Ok(demo(parser.raw_args()?));
+    }
+    let takes_setup_options = matches!(name.as_str(), "setup" | "test");
+    let mut setup = SetupOptions::default();
+    let mut unit_only = false;
+    while let Some(option) = parser.next()? {
+        match option {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("cuda") if takes_setup_options => setup.cuda = true,
+            Long("yes") | Short('y') if takes_setup_options => setup.yes = true,
+            Long("no-apt") if takes_setup_options => setup.no_apt = true,
+            Long("unit") if name == "test" => unit_only = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    match name.as_str() {
+        "setup" => Ok(Command::Setup(setup)),
+        "test" => Ok(Command::Test { setup, unit_only }),
+        "ci" => Ok(Command::Ci),
+        "check-deps" => Ok(Command::CheckDeps),
+        "help" => Ok(Command::Help),
+        _ => Err(format!("there is no command `{name}`").into()),
+    }
+}
+
+/// Everything that is not an option of the set-up belongs to `reins demo`, `--help` too.
+fn demo(arguments: impl Iterator<Item = OsString>) -> Command {
+    let mut setup = SetupOptions::default();
+    let mut pass_on = Vec::new();
+    for argument in arguments {
+        match argument.to_str() {
+            Some("--cuda") => setup.cuda = true,
+            Some("--yes" | "-y") => setup.yes = true,
+            Some("--no-apt") => setup.no_apt = true,
+            _ => pass_on.push(argument),
+        }
+    }
+    Command::Demo { setup, pass_on }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(lexopt::Parser::from_args(line.split_whitespace())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn demo_passes_on_what_it_does_not_know() {
+        let expected = Command::Demo {
+            setup: SetupOptions { yes: true, ..SetupOptions::default() },
+            pass_on: ["--seed", "3", "--run", "first"].map(OsString::from).to_vec(),
+        };
+        assert_eq!(parsed("demo --seed 3 --yes --run first"), Ok(expected));
+    }
+
+    #[test]
+    fn setup_takes_its_options() {
+        let expected = SetupOptions { cuda: true, yes: true, no_apt: true };
+        assert_eq!(parsed("setup --cuda -y --no-apt"), Ok(Command::Setup(expected)));
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_by_name() {
+        assert_eq!(parsed("destroy"), Err("there is no command `destroy`".to_owned()));
+        assert_eq!(parsed("ci --cuda"), Err("invalid option '--cuda'".to_owned()));
+        assert_eq!(parsed("setup --unit"), Err("invalid option '--unit'".to_owned()));
+    }
+}

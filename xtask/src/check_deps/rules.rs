@@ -1,0 +1,104 @@
+//! The table: which of our crates may use which. A new edge is a design decision.
+
+use super::graph::Graph;
+use std::collections::BTreeSet;
+
+/// The package of the command line, whose folder is the repository itself.
+pub const ROOT: &str = "reins";
+
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("wire", &[]),
+    ("drivers", &["wire"]),
+    ("sim", &["wire", "drivers"]),
+    ("tasks", &["wire"]),
+    ("nets", &["wire"]),
+    ("replay", &["wire"]),
+    ("actor", &["wire", "drivers", "tasks", "replay", "nets"]),
+    ("learner", &["wire", "replay", "nets", "tasks"]),
+    (ROOT, &["wire", "drivers", "sim", "tasks", "nets", "replay", "actor", "learner"]),
+    ("xtask", &[]),
+];
+
+const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay"];
+const LIBTORCH: &[&str] = &["tch", "torch-sys"];
+
+pub fn violations(graph: &Graph) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for member in graph.members() {
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == member) else {
+            complaints.push(format!("{member} is not in the table: add it with what it may use"));
+            continue;
+        };
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        for used in graph.own_uses(member).difference(&allowed) {
+            complaints.push(format!("{member} may not use {used}"));
+        }
+    }
+    for member in WITHOUT_LIBTORCH {
+        let path = LIBTORCH.iter().find_map(|torch| graph.path_to(member, torch));
+        if let Some(path) = path {
+            complaints.push(format!("{member} may not reach libtorch: {}", path.join(" -> ")));
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    const AS_DESIGNED: &str = "
+        drivers -> wire
+        sim -> wire drivers
+        tasks -> wire
+        nets -> wire tch
+        replay -> wire
+        actor -> wire drivers tasks replay nets
+        learner -> wire replay nets tasks
+        reins -> wire drivers sim tasks nets replay actor learner
+        tch -> torch-sys";
+
+    /// Adds one line to the design's graph.
+    #[track_caller]
+    fn check(added: &str, expected: &[&str]) {
+        let members: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+        let graph = Graph::drawn(&members, &format!("{AS_DESIGNED}\n{added}"));
+        assert_eq!(violations(&graph), expected);
+    }
+
+    #[test]
+    fn the_design_itself_passes() {
+        check("", &[]);
+    }
+
+    #[test]
+    fn actor_and_learner_never_name_each_other() {
+        check("actor -> learner", &["actor may not use learner"]);
+        check("learner -> actor", &["learner may not use actor"]);
+    }
+
+    #[test]
+    fn only_the_root_knows_the_simulation() {
+        check("actor -> sim", &["actor may not use sim"]);
+    }
+
+    #[test]
+    fn tests_count_as_use() {
+        check("learner -> sim?", &["learner may not use sim"]);
+    }
+
+    #[test]
+    fn libtorch_is_found_however_it_came() {
+        check("replay -> tch", &["replay may not reach libtorch: replay -> tch"]);
+        check(
+            "tasks -> helper\nhelper -> torch-sys",
+            &["tasks may not reach libtorch: tasks -> helper -> torch-sys"],
+        );
+    }
+
+    #[test]
+    fn a_crate_that_is_not_in_the_table_is_named() {
+        let graph = Graph::drawn(&["wire", "extra"], "");
+        assert_eq!(violations(&graph), ["extra is not in the table: add it with what it may use"]);
+    }
+}
