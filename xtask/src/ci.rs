@@ -72,8 +72,9 @@ fn clippy(paths: &Paths) -> anyhow::Result<()> {
     shell::run(shell::cargo(&paths.root).args(scope).args(lints))
 }
 
+/// As a newcomer types it.
 fn tests(paths: &Paths) -> anyhow::Result<()> {
-    shell::run(shell::cargo(&paths.root).args(["test", "--workspace", "--locked"]))
+    shell::run(shell::cargo(&paths.root).args(["xtask", "test", "--yes"]))
 }
 
 fn docs(paths: &Paths) -> anyhow::Result<()> {

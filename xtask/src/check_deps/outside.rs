@@ -2,7 +2,8 @@
 
 /// Library as written in Rust, and where it may be named: a file, or all below a folder.
 const PLACES: &[(&str, &[&str])] = &[
-    ("zenoh", &["wire/src/transport/zenoh.rs", "wire/src/transport/zenoh/"]),
+    // Tests speak as foreign peers.
+    ("zenoh", &["wire/src/transport/zenoh.rs", "wire/src/transport/zenoh/", "tests/"]),
     ("mujoco_rs", &["sim/"]),
     (
         "rerun",
@@ -157,7 +158,7 @@ mod test {
         assert_eq!(
             violations("actor/src/uplink.rs", "\nuse zenoh::Session;"),
             ["actor/src/uplink.rs:2 names zenoh, which belongs in \
-              wire/src/transport/zenoh.rs, wire/src/transport/zenoh/"]
+              wire/src/transport/zenoh.rs, wire/src/transport/zenoh/, tests/"]
         );
         check("src/main.rs", "use zenoh;", 1);
         check("src/main.rs", "let x = rerun::RecordingStream::new();", 1);

@@ -1,0 +1,73 @@
+//! A whole run: two processes, started by hand in either order or by one command.
+
+use std::{fs, thread, time::Duration};
+
+use crate::support::{DEMONSTRATIONS, ENV_STEPS, Ledger, Process, Workplace};
+
+/// Long enough for the one that is started first to be up and waiting.
+const HEAD_START: Duration = Duration::from_millis(1500);
+
+fn check_by_hand(order: [&str; 2]) {
+    let workplace = Workplace::new();
+    let first = Process::start(workplace.reins_on_run(&[order[0]], "hand"));
+    thread::sleep(HEAD_START);
+    let second = Process::start(workplace.reins_on_run(&[order[1]], "hand"));
+    first.finish();
+    second.finish();
+    let ledger = Ledger::of(&workplace.run("hand").records());
+    assert_eq!(ledger.demonstrations, DEMONSTRATIONS);
+    assert!(ledger.training_steps >= ENV_STEPS, "{ledger:?}");
+}
+
+#[test]
+fn learner_and_actor_are_typed_by_hand_learner_first() {
+    check_by_hand(["learner", "actor"]);
+}
+
+#[test]
+fn learner_and_actor_are_typed_by_hand_actor_first() {
+    check_by_hand(["actor", "learner"]);
+}
+
+#[test]
+fn the_demo_trains_measures_compares_and_reports() {
+    let workplace = Workplace::new();
+    let mut demo = workplace.reins_on_run(&["demo", "--json"], "demo");
+    demo.args(["--seed", "5", "--baseline"]);
+    let printed: serde_json::Value = serde_json::from_str(&workplace.must(demo)).unwrap();
+    let run = workplace.run("demo");
+    assert_eq!(printed, run.summary());
+
+    assert_eq!(printed["seed"], 5);
+    assert_eq!(printed["demonstrations"]["episodes"], DEMONSTRATIONS);
+    assert!(printed["env_steps"].as_u64().unwrap() >= ENV_STEPS);
+    assert!(printed["train_minutes"].as_f64().unwrap() > 0.0);
+    assert!(printed["learner_steps"].as_u64().unwrap() > 0);
+    assert!(printed["intervention_rate_last20"].is_number());
+    for evaluation in ["eval", "eval_mean", "eval_bc"] {
+        assert_eq!(printed[evaluation]["episodes"], 2, "{evaluation}");
+        assert!(printed[evaluation]["successes"].is_number(), "{evaluation}");
+    }
+
+    let page = fs::read_to_string(run.file("report/index.html")).unwrap();
+    assert!(page.contains("</html>"));
+    let pictures = run.bytes("report").into_keys().filter(|name| name.ends_with(".png")).count();
+    assert!(pictures >= 4, "success, intervention rate, cycle time and losses");
+
+    let eval = ["eval", "runs/demo", "--episodes", "1", "--seed", "9", "--json"];
+    let measured = workplace.must(workplace.reins(&eval));
+    let measured: serde_json::Value = serde_json::from_str(&measured).unwrap();
+    assert_eq!(measured["episodes"], 1);
+    let report = workplace.must(workplace.reins(&["report", "runs/demo", "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["eval"]["episodes"], 1, "the report takes the newest evaluation");
+}
+
+#[test]
+fn doctor_finds_nothing_to_mend_in_the_default_cell() {
+    let workplace = Workplace::new();
+    let words = ["doctor", "--cell", "cell.toml", "--task", "task.toml", "--config", "run.toml"];
+    let said = workplace.must(workplace.reins(&words));
+    assert!(!said.contains("error"), "{said}");
+    assert!(said.contains("CPU") || said.contains("CUDA"), "says the device: {said}");
+}
