@@ -31,7 +31,7 @@ pub struct ReportData {
     pub run: String,
     pub task: String,
     pub seed: u64,
-    /// Training time; simulated minutes where the cell is simulated.
+    /// Training time by the learner's clock.
     pub train_minutes: f64,
     pub env_steps: u64,
     pub learner_steps: u64,

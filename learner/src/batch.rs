@@ -1,13 +1,15 @@
 //! Transitions as tensors. Never samples: whoever fills a batch decides what is in it.
 
 use nets::{architecture::Architecture, head::ObservationBatch};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 /// `n` transitions, those of the demo view first.
 #[derive(Debug)]
 pub struct Batch {
     pub observation: ObservationBatch,
-    /// Executed actions [n, action], f32 in [-1, 1].
+    /// Actions [n, action], f32 in [-1, 1]; see [`choose_actions`].
     pub action: Tensor,
     /// [n], f32.
     pub reward: Tensor,
@@ -17,6 +19,39 @@ pub struct Batch {
     pub next_observation: ObservationBatch,
     /// How many of the first rows come from the demo view.
     pub demo_rows: i64,
+}
+
+/// Which action of a step the critics learn the value of.
+///
+/// Where the gate changes a command, the command and what the gate made of it both lead to the
+/// stored successor, so both are true transitions. With executed actions alone nothing is ever
+/// learned about commands that the gate cuts: the policy proposes them, their values stay a guess,
+/// and a policy that climbs a wrong guess is never put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnedActions {
+    /// Either, by a coin per row.
+    Both,
+    Commanded,
+    Executed,
+}
+
+/// Turns `sampled.action`, the executed ones, into those that are learned from.
+pub fn choose_actions(sampled: &mut replay::Batch, which: LearnedActions, rng: &mut ChaCha8Rng) {
+    if sampled.is_empty() {
+        return;
+    }
+    let dim = sampled.action.len() / sampled.len();
+    let rows = sampled.action.chunks_exact_mut(dim).zip(sampled.commanded_action.chunks_exact(dim));
+    for (action, commanded) in rows {
+        let take = match which {
+            LearnedActions::Both => rng.random_bool(0.5),
+            LearnedActions::Commanded => true,
+            LearnedActions::Executed => false,
+        };
+        if take {
+            action.copy_from_slice(commanded);
+        }
+    }
 }
 
 /// Which ends of an episode cut off the future.
@@ -74,6 +109,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
 
     fn check(terminated: bool, truncated: bool, reins: f32, hil_serl: f32) {
         let rules = [EpisodeEndRule::Terminated, EpisodeEndRule::TerminatedOrTruncated];
@@ -81,6 +117,28 @@ mod tests {
             rules.map(|rule| bootstrap_mask(terminated, truncated, rule)),
             [reins, hil_serl]
         );
+    }
+
+    /// Executed 0, commanded 1, `n` rows of two dimensions: which rows became what.
+    fn chosen(which: LearnedActions, n: usize) -> Vec<f32> {
+        let mut sampled = replay::Batch {
+            reward: vec![0.0; n],
+            action: vec![0.0; 2 * n],
+            commanded_action: vec![1.0; 2 * n],
+            ..replay::Batch::default()
+        };
+        choose_actions(&mut sampled, which, &mut ChaCha8Rng::seed_from_u64(1));
+        sampled.action
+    }
+
+    #[test]
+    fn a_step_is_learned_from_its_command_its_execution_or_either() {
+        assert_eq!(chosen(LearnedActions::Executed, 2), [0.0; 4]);
+        assert_eq!(chosen(LearnedActions::Commanded, 2), [1.0; 4]);
+        let both = chosen(LearnedActions::Both, 400);
+        assert!(both.chunks(2).all(|row| row[0] == row[1]), "a row is never mixed");
+        let commanded = both.iter().sum::<f32>() / 2.0;
+        assert!((150.0..250.0).contains(&commanded), "{commanded} of 400");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use thiserror::Error;
 pub struct Metrics {
     /// Training steps that had arrived by then.
     pub env_steps: u64,
-    /// Training time so far; simulated minutes where the cell is simulated.
+    /// Training time so far, by the learner's clock, without pauses between processes.
     pub minutes: f64,
     /// Mean over the ensemble of the squared TD error.
     #[serde(deserialize_with = "null_is_nan")]

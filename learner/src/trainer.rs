@@ -22,7 +22,7 @@ use wire::{
 
 use crate::{
     archive::ArchiveError,
-    batch::Batch,
+    batch::{Batch, LearnedActions, bootstrap_mask, choose_actions},
     checkpoint::{self, Checkpoint, CheckpointError},
     feature_cache::{FeatureCache, FeatureCacheError, fit_projections},
     ingest::Ingest,
@@ -65,6 +65,7 @@ pub struct TrainerConfig {
     pub env_steps: u64,
     /// Transitions in a batch, half of them from the demo view.
     pub batch: usize,
+    pub actions: LearnedActions,
     /// Critic updates per actor update.
     pub critic_to_actor_ratio: u64,
     /// Learner steps between two published policies, two lines of metrics, two checkpoints.
@@ -79,6 +80,15 @@ pub struct TrainerConfig {
     pub device: Device,
     /// What is said about the device.
     pub device_description: String,
+    /// Training time of earlier processes of this run.
+    pub minutes_before: f64,
+}
+
+impl TrainerConfig {
+    /// Training time of the run, at `now`, in a process that began to train at `began`.
+    fn minutes(&self, began: Timestamp, now: Timestamp) -> f64 {
+        self.minutes_before + now.since(began).as_secs_f64() / 60.0
+    }
 }
 
 /// What a portion of work came to.
@@ -120,7 +130,7 @@ pub struct Trainer {
     stage: Stage,
     finished: bool,
     policy_version: PolicyVersion,
-    /// Training time of earlier processes of this run.
+    /// When this process began to train.
     began: Option<Timestamp>,
     status: Status,
 }
@@ -235,7 +245,7 @@ impl Trainer {
         self.status.learner_step = self.learner_step().0;
         self.status.policy_version = self.policy_version.0;
         if let Some(began) = self.began {
-            self.status.training_minutes = self.clock.now().since(began).as_secs_f64() / 60.0;
+            self.status.training_minutes = self.config.minutes(began, self.clock.now());
         }
         self.status.utd_reached =
             self.status.learner_step as f64 / self.status.env_steps.max(1) as f64;
@@ -316,7 +326,7 @@ impl Trainer {
         let before = step - allowed.min(until_actor);
         if passed(config.log_every, before) {
             let now = self.clock.now();
-            let minutes = now.since(began).as_secs_f64() / 60.0;
+            let minutes = config.minutes(began, now);
             let metrics = training.tally.line(now, env_steps, step, minutes);
             self.status.critic_loss = Some(metrics.critic_loss);
             self.status.mean_q = Some(metrics.mean_q);
@@ -419,6 +429,7 @@ impl Training {
         self.cache.update(store)?;
         let ids = symmetric_sample(store, config.batch, rng);
         self.sampled.gather(store, &ids);
+        choose_actions(&mut self.sampled, config.actions, rng);
         let n = ids.len();
         let variants = self.cache.draw_variants(n, rng);
         let next_variants = self.cache.draw_variants(n, rng);
@@ -445,11 +456,15 @@ impl Training {
         let n = sampled.len() as i64;
         let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(config.device);
         let matrix = |values: &[f32]| tensor(values).view([n, -1]);
+        let rule = config.update.episode_end_rule();
+        let ends = sampled.bootstrap_mask.iter().zip(&sampled.truncated);
+        let masks: Vec<f32> =
+            ends.map(|(mask, truncated)| bootstrap_mask(*mask == 0.0, *truncated, rule)).collect();
         Batch {
             observation: ObservationBatch { proprio: matrix(&sampled.proprio), images },
             action: matrix(&sampled.action),
             reward: tensor(&sampled.reward),
-            bootstrap_mask: tensor(&sampled.bootstrap_mask),
+            bootstrap_mask: tensor(&masks),
             next_observation: ObservationBatch {
                 proprio: matrix(&sampled.next_proprio),
                 images: next_images,

@@ -58,7 +58,7 @@ impl UpdateConfig {
             discount: 0.97,
             tau: 0.005,
             learning_rate: 3e-4,
-            temperature_learning_rate: 3e-4,
+            temperature_learning_rate: 3e-3,
             target_entropy: -(learned_dims as f64) / 2.0,
             critic_subsample: None,
             entropy_backup: EntropyBackup::Off,
@@ -72,6 +72,7 @@ impl UpdateConfig {
     /// `env_dims`: all dimensions of the environment's action, learned or not.
     pub fn hil_serl(env_dims: usize) -> Self {
         Self {
+            temperature_learning_rate: 3e-4,
             value_range: None,
             bc_weight: 0.0,
             mechanics: Mechanics::HilSerl,

@@ -14,10 +14,14 @@ pub struct Batch {
     pub next_proprio: Vec<f32>,
     /// `[n, action_dim]`: what was executed.
     pub action: Vec<f32>,
+    /// `[n, action_dim]`: what was commanded; the gate made `action` of it.
+    pub commanded_action: Vec<f32>,
     /// `[n]`
     pub reward: Vec<f32>,
     /// `[n]`: 0 where the task terminated, 1 elsewhere, truncations included.
     pub bootstrap_mask: Vec<f32>,
+    /// `[n]`
+    pub truncated: Vec<bool>,
 }
 
 impl Batch {
@@ -38,8 +42,10 @@ impl Batch {
             self.proprio.extend_from_slice(store.proprio(step.observation));
             self.next_proprio.extend_from_slice(store.proprio(step.next_observation));
             self.action.extend_from_slice(step.action);
+            self.commanded_action.extend_from_slice(step.commanded_action);
             self.reward.push(step.reward);
             self.bootstrap_mask.push(step.bootstrap_mask());
+            self.truncated.push(step.truncated);
         }
     }
 
@@ -49,7 +55,9 @@ impl Batch {
         self.proprio.clear();
         self.next_proprio.clear();
         self.action.clear();
+        self.commanded_action.clear();
         self.reward.clear();
         self.bootstrap_mask.clear();
+        self.truncated.clear();
     }
 }

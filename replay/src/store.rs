@@ -70,6 +70,8 @@ pub struct Transition<'a> {
     pub next_observation: ObservationId,
     /// What was executed, `[action_dim]`, in policy coordinates.
     pub action: &'a [f32],
+    /// What the gate was asked for, same shape.
+    pub commanded_action: &'a [f32],
     pub reward: f32,
     pub terminated: bool,
     /// Also true for the last step of an episode that ended without saying why.
@@ -131,6 +133,8 @@ pub struct ReplayStore {
     rows: Vec<Row>,
     /// `[steps, action_dim]`
     actions: Vec<f32>,
+    /// `[steps, action_dim]`
+    commanded_actions: Vec<f32>,
     /// `[observations, proprio_dim]`
     proprio: Vec<f32>,
     observations: u32,
@@ -147,6 +151,7 @@ impl ReplayStore {
             episodes: Vec::new(),
             rows: Vec::new(),
             actions: Vec::new(),
+            commanded_actions: Vec::new(),
             proprio: Vec::new(),
             observations: 0,
             frames: FrameStore::new(&config.observation.cameras),
@@ -221,7 +226,10 @@ impl ReplayStore {
                 RecordBody::Step(step) if !step.reward.is_finite() => {
                     Some("its reward is not finite".into())
                 }
-                RecordBody::Step(step) => self.config.action.mismatch(&step.executed_action),
+                RecordBody::Step(step) => {
+                    let mismatch = |action| self.config.action.mismatch(action);
+                    mismatch(&step.executed_action).or_else(|| mismatch(&step.commanded_action))
+                }
                 _ => None,
             });
         wrong.map_or(Ok(()), |reason| Err(Malformed::new(record, reason)))
@@ -272,6 +280,7 @@ impl ReplayStore {
             index: record.position.index,
         });
         self.actions.extend_from_slice(step.executed_action.as_slice());
+        self.commanded_actions.extend_from_slice(step.commanded_action.as_slice());
         let episode = &mut self.episodes[episode as usize];
         episode.transitions.push(id);
         self.views.add_step(id, episode.kind, step.source);
@@ -343,10 +352,12 @@ impl ReplayStore {
         let row = &self.rows[id.0 as usize];
         let episode = &self.episodes[row.episode as usize];
         let dim = self.config.action.dim;
+        let values = id.0 as usize * dim..(id.0 as usize + 1) * dim;
         Transition {
             observation: row.observation,
             next_observation: row.next_observation,
-            action: &self.actions[id.0 as usize * dim..][..dim],
+            action: &self.actions[values.clone()],
+            commanded_action: &self.commanded_actions[values],
             reward: row.reward,
             terminated: row.terminated,
             truncated: row.truncated,

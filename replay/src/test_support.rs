@@ -73,6 +73,9 @@ pub fn action(tag: u32) -> [f32; 2] {
     [(tag & 0xfff) as f32 / 4096.0, (tag >> 12 & 0xfff) as f32 / 4096.0]
 }
 
+/// What the gate is asked for in every step: something else.
+pub const COMMANDED: [f32; 2] = [0.0; 2];
+
 pub fn reward(tag: u32) -> f32 {
     (tag % 17) as f32
 }
@@ -136,7 +139,7 @@ impl Script {
             policy_version: PolicyVersion(1),
             policy_action: Some(Action::zeros(2)),
             human_action: human.then(|| action.clone()),
-            commanded_action: Action::zeros(2),
+            commanded_action: Action::from_slice(&COMMANDED),
             executed_action: action,
             gate_events: GateEvents::default(),
             reward: reward(tag),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ::learner::{
     LearnerParts, LearnerPaths,
+    batch::LearnedActions,
     ingest::Identity,
     losses::EntropyBackup,
     trainer::TrainerConfig,
@@ -56,6 +57,11 @@ pub fn parts(
             demo_episodes: run.budget.demo_episodes,
             env_steps: run.budget.env_steps,
             batch: run.learner.batch as usize,
+            actions: match run.learner.actions {
+                run::LearnedActions::Both => LearnedActions::Both,
+                run::LearnedActions::Commanded => LearnedActions::Commanded,
+                run::LearnedActions::Executed => LearnedActions::Executed,
+            },
             critic_to_actor_ratio: run.learner.critic_to_actor_ratio.into(),
             publish_every: run.learner.publish_every,
             log_every: LOG_EVERY,
@@ -67,6 +73,7 @@ pub fn parts(
             checkpoints: run_dir.checkpoints(),
             device,
             device_description,
+            minutes_before: minutes_before(run_dir)?,
         },
         backbone,
         link,
@@ -78,6 +85,16 @@ pub fn parts(
         },
         viz: Some(viz),
     })
+}
+
+/// What earlier processes of this run have trained, in minutes.
+fn minutes_before(run_dir: &RunDir) -> anyhow::Result<f64> {
+    let path = run_dir.metrics();
+    if !path.exists() {
+        return Ok(0.0);
+    }
+    let lines = ::learner::metrics::read(&path)?;
+    Ok(lines.last().map_or(0.0, |line| line.metrics.minutes))
 }
 
 pub fn store_config(

@@ -21,7 +21,7 @@ pub struct Summary {
     pub run: String,
     pub task: String,
     pub seed: u64,
-    /// Simulated minutes where the cell is simulated.
+    /// By the learner's clock, without pauses between processes.
     pub train_minutes: f64,
     pub env_steps: u64,
     pub learner_steps: u64,

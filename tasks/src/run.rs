@@ -77,11 +77,24 @@ pub struct LearnerConfig {
     pub backup_entropy: bool,
     pub q_clip: QClip,
     pub bc_weight: f64,
+    pub actions: LearnedActions,
     /// Env steps before the first update.
     pub training_starts: u64,
     /// Learner steps between two published policies.
     pub publish_every: u64,
     pub checkpoint_every: u64,
+}
+
+/// Which action of a step the critics learn the value of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearnedActions {
+    /// Either, by a coin: both led to the successor.
+    Both,
+    /// What went into the gate.
+    Commanded,
+    /// What came out of it.
+    Executed,
 }
 
 /// How an update is made.

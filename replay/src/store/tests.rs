@@ -8,7 +8,8 @@ use super::*;
 use crate::{
     Batch, FeatureError, FeatureRef, sample, symmetric_sample,
     test_support::{
-        BACKBONE, CAMERAS, FEATURE_DIM, Script, action, config, feature, frame, reward, tag,
+        BACKBONE, CAMERAS, COMMANDED, FEATURE_DIM, Script, action, config, feature, frame, reward,
+        tag,
     },
 };
 
@@ -206,6 +207,11 @@ fn records_that_cannot_be_are_refused_by_name() {
     );
     check_refused(
         &["T pp"],
+        |r| step_of(r).commanded_action = wire::Action::zeros(3),
+        "3 dimensions, not 2",
+    );
+    check_refused(
+        &["T pp"],
         |r| step_of(r).next_observation.proprio.clear(),
         "episode 0 record 2 of actor 0 cannot be: proprioception has 0 values, not 1",
     );
@@ -395,6 +401,8 @@ fn stored(store: &ReplayStore, view: View) -> Vec<Simple> {
         };
         assert_eq!(step.action, action(simple.after));
         assert_eq!(batch.action[2 * i..2 * i + 2], action(simple.after));
+        assert_eq!(batch.commanded_action[2 * i..2 * i + 2], COMMANDED);
+        assert_eq!(batch.truncated[i], step.truncated);
         assert_eq!(batch.reward[i], reward(simple.after));
         assert_eq!(batch.proprio[i], simple.before as f32);
         assert_eq!(batch.next_proprio[i], simple.after as f32);

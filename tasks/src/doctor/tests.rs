@@ -7,6 +7,7 @@ teleop = { driver = "scripted" }
 [limits]
 workspace_min_m = [0.44, -0.06, 0.0]
 workspace_max_m = [0.56, 0.06, 0.12]
+yaw_max_rad = 0.5
 "#;
 
 const TASK: &str = r#"
@@ -149,7 +150,9 @@ fn a_free_run_is_worth_a_note() {
 #[test]
 fn weights_that_must_be_there_are_named() {
     let run = |text: &str| RunConfig::from_toml(text, "run").expect("a valid run");
-    assert!(needed_files(&run("")).is_empty());
+    assert!(needed_files(&run("backbone.weights = \"random\"")).is_empty());
+    let shipped = needed_files(&run(""));
+    assert_eq!(shipped, [Path::new("third_party/weights/efficientnet-lite0.pth")]);
     let named = needed_files(&run("backbone.weights = \"weights/lite0.safetensors\""));
     assert_eq!(named, [Path::new("weights/lite0.safetensors")]);
 }

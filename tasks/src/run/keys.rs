@@ -75,6 +75,13 @@ pub(super) const KEYS: &[Key] = &[
         "weight of imitation of the demo half in the actor's loss",
     ),
     key(
+        "learner.actions",
+        "",
+        OneOf(&["both", "commanded", "executed"]),
+        "which action of a step its value is learned for: what went into the gate, what came out, \
+         or either by a coin",
+    ),
+    key(
         "learner.training_starts",
         "steps",
         Integer(0, 1_000_000_000),
