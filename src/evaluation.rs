@@ -8,7 +8,7 @@ use std::{
 };
 
 use actor::{Coupling, Program, StatusSlot};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use wire::{
     ActorRequest, EpisodeKind, LearnerReply, Pace, PolicySnapshot, Record, RecordBody,
@@ -66,6 +66,7 @@ pub fn run(
     let Configuration { cell, task, run } = configuration;
     let (device, _) = networks::prepare_device(run, run.threads.actor)?;
     let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
+    check_backbone(policy, &networks)?;
     let link = Arc::new(EvaluationLink::new(policy.clone()));
     let seed = evaluation.seed.wrapping_add(SEED_OFFSET);
     let id = format!("{}-eval-{}", run_dir.recording_id()?, evaluation.name);
@@ -104,6 +105,19 @@ pub fn run(
     fs::write(&path, serde_json::to_string_pretty(&measured)?)
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(measured)
+}
+
+/// A policy sees through the features that it was trained on, or not at all.
+fn check_backbone(policy: &PolicySnapshot, networks: &Networks) -> anyhow::Result<()> {
+    let Some(backbone) = &networks.backbone else { return Ok(()) };
+    ensure!(
+        policy.backbone == backbone.hash(),
+        "the policy was trained on the backbone {:?}, the run's files name {:?}: give the run the \
+         [backbone] and the weights file back that it was trained with",
+        policy.backbone,
+        backbone.hash()
+    );
+    Ok(())
 }
 
 /// The figures of an evaluation that was made before; `None` if there was none.

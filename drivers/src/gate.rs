@@ -98,9 +98,13 @@ impl<A: Arm> Gate<A> {
     }
 
     /// Brings `wanted` inside the limits and sends it. A command that is not finite, or that would
-    /// be given on a stale state, is replaced by the pose the arm has.
+    /// be given on a stale state, is replaced by the pose the arm has. An arm that does not know its
+    /// pose gets nothing.
     pub fn command(&mut self, now: Timestamp, wanted: &Pose) -> Result<GateReport, ArmError> {
         let state = self.arm.state()?;
+        if !is_finite(&state.value.tcp_pose) {
+            return Err(ArmError::NoState);
+        }
         let report = limit(now, wanted, &state, self.last.as_ref(), &self.limits);
         self.arm
             .command(SafeTarget { pose: report.target, valid_until: now + self.limits.lease })?;
@@ -225,3 +229,6 @@ fn is_finite(pose: &Pose) -> bool {
     pose.translation.vector.iter().chain(quaternion.iter()).all(|x| x.is_finite())
         && (0.5..2.0).contains(&quaternion.norm())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Named f32 tensors and a description in JSON, as one safetensors file in memory.
+//! Named f32 tensors and a description in JSON, as one safetensors file in memory. The description
+//! is the one entry of the file's metadata, under the name of the format.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -41,10 +42,8 @@ impl ArchiveWriter {
                 Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytes)?))
             })
             .collect::<Result<Vec<_>, ArchiveError>>()?;
-        let metadata = HashMap::from([
-            ("format".to_owned(), format.to_owned()),
-            ("description".to_owned(), serde_json::to_string(description)?),
-        ]);
+        // One entry: the order of several is not the same in every process.
+        let metadata = HashMap::from([(format.to_owned(), serde_json::to_string(description)?)]);
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 }
@@ -59,12 +58,11 @@ impl<'a> Archive<'a> {
     ) -> Result<(Self, D), ArchiveError> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let text = |key: &str| metadata.get(key).map_or("", String::as_str);
-        if text("format") != format {
-            let (got, expected) = (text("format").to_owned(), format.to_owned());
-            return Err(ArchiveError::Format { got, expected });
-        }
-        let description = serde_json::from_str(text("description"))?;
+        let Some(description) = metadata.get(format) else {
+            let got = metadata.into_keys().next().unwrap_or_default();
+            return Err(ArchiveError::Format { got, expected: format.to_owned() });
+        };
+        let description = serde_json::from_str(description)?;
         Ok((Self(SafeTensors::deserialize(bytes)?), description))
     }
 

@@ -83,10 +83,9 @@ pub fn snapshot(
         .iter()
         .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, SnapshotError>>()?;
-    let metadata = HashMap::from([
-        ("format".to_owned(), FORMAT.to_owned()),
-        ("architecture".to_owned(), serde_json::to_string(&agent.architecture)?),
-    ]);
+    // One entry: the order of several is not the same in every process.
+    let architecture = serde_json::to_string(&agent.architecture)?;
+    let metadata = HashMap::from([(FORMAT.to_owned(), architecture)]);
     let parameters: Arc<[u8]> = safetensors::serialize(views, Some(metadata))?.into();
     let Provenance { version, learner_step, backbone } = provenance;
     Ok(PolicySnapshot { version, learner_step, backbone, parameters })
@@ -107,12 +106,10 @@ pub(crate) fn read(
 ) -> Result<Checked, SnapshotError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let format = metadata.get("format").cloned().unwrap_or_default();
-    if format != FORMAT {
-        return Err(SnapshotError::Format(format));
-    }
-    let description = metadata.get("architecture").map_or("", String::as_str);
-    let architecture: Architecture = serde_json::from_str(description)?;
+    let Some(architecture) = metadata.get(FORMAT) else {
+        return Err(SnapshotError::Format(metadata.into_keys().next().unwrap_or_default()));
+    };
+    let architecture: Architecture = serde_json::from_str(architecture)?;
     architecture.check()?;
 
     let file = SafeTensors::deserialize(bytes)?;
