@@ -63,6 +63,22 @@ fn the_demo_trains_measures_compares_and_reports() {
     assert_eq!(report["eval"]["episodes"], 1, "the report takes the newest evaluation");
 }
 
+/// What the reference does, with two cameras, its backbone (drawn at random) and learned heads.
+#[test]
+fn the_preset_of_the_reference_trains() {
+    let run = "preset = \"hil-serl\"\n[budget]\nenv_steps = 40\ndemo_episodes = 1\n\
+               [learner]\nbatch = 8\ntraining_starts = 2\npublish_every = 4\n[coupling]\nutd_cap = 3.0\n\
+               [backbone]\nweights = \"random\"\n";
+    let workplace = Workplace::with_run(run);
+    workplace.write("cell.toml", include_str!("../configs/cells/sim-ram-two-cameras.toml"));
+    workplace.write("task.toml", include_str!("../configs/tasks/ram-insert-two-cameras.toml"));
+    let mut train = workplace.reins_on_run(&["train", "--lockstep", "--json"], "reference");
+    train.args(["--seed", "1"]);
+    let summary: serde_json::Value = serde_json::from_str(&workplace.must(train)).unwrap();
+    assert!(summary["learner_steps"].as_u64().unwrap() > 0, "{summary}");
+    assert!(Ledger::of(&workplace.run("reference").records()).training_steps >= 40);
+}
+
 #[test]
 fn doctor_finds_nothing_to_mend_in_the_default_cell() {
     let workplace = Workplace::new();

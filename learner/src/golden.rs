@@ -19,6 +19,10 @@ use crate::{
     update::{Losses, Plan, UpdateConfig, gradients_of, losses_of, update},
 };
 
+#[path = "../../nets/src/golden/hash_rule.rs"]
+mod hash_rule;
+mod pixels;
+
 pub struct Golden(HashMap<String, Tensor>);
 
 impl Golden {

@@ -51,6 +51,11 @@ pub enum TrainerError {
         "the checkpoint {path} was made with another configuration: take the run's own files, or another --run"
     )]
     OtherConfiguration { path: PathBuf },
+    #[error(
+        "the checkpoint {path} was made with another backbone: give the run its weights file back, \
+         or take another --run"
+    )]
+    OtherBackbone { path: PathBuf },
     #[error("the policy could not be published")]
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
@@ -177,6 +182,9 @@ impl Trainer {
         }
         let state = TrainState::from_bytes(&checkpoint.train_state, self.config.device)
             .map_err(|source| TrainerError::Restore { path: path.clone(), source })?;
+        if self.backbone.as_ref().is_some_and(|backbone| backbone.hash() != state.backbone) {
+            return Err(TrainerError::OtherBackbone { path });
+        }
         tracing::info!(
             checkpoint = %path.display(),
             learner_step = checkpoint.learner_step.0,

@@ -47,7 +47,8 @@ impl Agent {
         let (head, head_span) = layout.span(|layout| Head::new(layout, &architecture, projections));
         let (policy, policy_span) = layout
             .span(|layout| Policy::new(layout, [encoding, action], hidden, architecture.std_rule));
-        let (temperature, temperature_span) = layout.span(Temperature::new);
+        let (temperature, temperature_span) =
+            layout.span(|layout| Temperature::new(layout, architecture.temperature_init));
         let spans = Spans {
             critic: critic_span,
             head: head_span,

@@ -8,6 +8,7 @@ use crate::{critic::CriticOutput, policy::StdRule};
 
 const WIDTH_MAX: i64 = 1 << 20;
 const LAYERS_MAX: usize = 8;
+const TEMPERATURE_MAX: f64 = 100.0;
 const MEMBERS_MAX: i64 = 64;
 const CAMERAS_MAX: usize = 16;
 
@@ -78,6 +79,8 @@ pub struct Architecture {
     pub std_rule: StdRule,
     pub critics: i64,
     pub critic_output: CriticOutput,
+    /// alpha before the first update.
+    pub temperature_init: f64,
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -99,6 +102,7 @@ impl Architecture {
             std_rule: StdRule::ClampLogStd,
             critics: 2,
             critic_output: CriticOutput::Separate,
+            temperature_init: 0.01,
         }
     }
 
@@ -125,6 +129,11 @@ impl Architecture {
         within("critics", self.critics, MEMBERS_MAX)?;
         within("number of hidden layers", self.hidden.len() as i64, LAYERS_MAX as i64)?;
         self.hidden.iter().try_for_each(|width| within("hidden width", *width, WIDTH_MAX))?;
+        if !(self.temperature_init > 0.0 && self.temperature_init <= TEMPERATURE_MAX) {
+            let (got, allowed) =
+                (self.temperature_init.to_string(), format!("above 0, up to {TEMPERATURE_MAX}"));
+            return Err(ArchitectureError { field: "temperature_init", got, allowed });
+        }
         if self.head == HeadSpec::StateOnly {
             return Ok(());
         }

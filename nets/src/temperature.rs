@@ -7,18 +7,16 @@ use crate::{
     params::{Layout, ParamId, Views},
 };
 
-/// What the temperature is at the start.
-pub const START: f64 = 0.01;
-
 #[derive(Clone, Copy, Debug)]
 pub struct Temperature {
     lagrange: ParamId,
 }
 
 impl Temperature {
-    pub fn new(layout: &mut Layout) -> Self {
+    /// `start`: what the temperature is before the first update, positive.
+    pub fn new(layout: &mut Layout, start: f64) -> Self {
         // softplus(ln(e^x - 1)) = x
-        let start = START.exp_m1().ln();
+        let start = start.exp_m1().ln();
         Self { lagrange: layout.add("temperature/lagrange", &[], Init::Constant(start as f32)) }
     }
 

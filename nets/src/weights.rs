@@ -38,8 +38,9 @@ pub type Arrays = BTreeMap<String, Array>;
 #[derive(Debug, Error)]
 pub enum WeightsError {
     #[error(
-        "cannot read the weights {}: {source}; `cargo xtask setup` lays down those that reins uses, \
-         `weights = {{ random = 7 }}` does without", path.display()
+        "cannot read the weights {}: {source}; `cargo xtask setup` lays down EfficientNet-Lite0's, \
+         docs/setup.md says where ResNet-10's come from, weights = \"random\" does without",
+        path.display()
     )]
     Read { path: PathBuf, source: io::Error },
     #[error(

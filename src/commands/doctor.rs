@@ -73,7 +73,8 @@ fn machine(run: &RunConfig) -> Vec<Finding> {
         findings.push(Finding::new(
             Severity::Error,
             format!("the weights {} are not there", file.display()),
-            "Run `cargo xtask setup`, or say weights = \"random\" in the run file",
+            "Run `cargo xtask setup` for EfficientNet-Lite0's, see docs/setup.md for ResNet-10's, or \
+             say weights = \"random\" in the run file",
         ));
     }
     let address = run.link.endpoint.trim_start_matches("tcp/");

@@ -87,6 +87,7 @@ pub fn architecture(
     Architecture {
         hidden: run.network.hidden.iter().map(|width| i64::from(*width)).collect(),
         critics: run.learner.ensemble.into(),
+        temperature_init: run.learner.temperature_init,
         ..base
     }
 }

@@ -22,7 +22,7 @@ fn all_shipped_files_load() {
     files_in("runs").iter().for_each(|file| drop(RunConfig::load(file).expect("a valid run")));
 }
 
-fn check_pair(cell: &str, task: &str, dims: (usize, usize)) {
+fn check_pair(cell: &str, task: &str, dims: (usize, usize), cameras: &[&str]) {
     let cell = CellConfig::load(configs().join(format!("cells/{cell}.toml"))).expect("cell");
     let task = TaskConfig::load(configs().join(format!("tasks/{task}.toml"))).expect("task");
     let demo = RunConfig::load(configs().join("runs/demo.toml")).expect("run");
@@ -31,23 +31,28 @@ fn check_pair(cell: &str, task: &str, dims: (usize, usize)) {
     assert!(hil_serl.iter().all(|finding| finding.severity == Severity::Note), "{hil_serl:?}");
     assert_eq!((task.proprio_dim(), task.action_spec().dim), dims);
     let spec = task.observation_spec();
-    assert_eq!(spec.cameras.len(), 1);
-    assert_eq!((spec.cameras[0].width, spec.cameras[0].height), (128, 128));
+    assert_eq!(task.cameras, cameras);
+    assert!(spec.cameras.iter().all(|camera| (camera.width, camera.height) == (128, 128)));
 }
 
 #[test]
 fn the_default_pair_fits() {
-    check_pair("sim-ram", "ram-insert", (24, 6));
+    check_pair("sim-ram", "ram-insert", (24, 6), &["wrist"]);
 }
 
 #[test]
 fn the_easy_pair_fits() {
-    check_pair("sim-ram-easy", "ram-insert-easy", (17, 3));
+    check_pair("sim-ram-easy", "ram-insert-easy", (17, 3), &["wrist"]);
 }
 
 #[test]
 fn the_hard_pair_fits() {
-    check_pair("sim-ram-hard", "ram-insert-hard", (24, 6));
+    check_pair("sim-ram-hard", "ram-insert-hard", (24, 6), &["wrist"]);
+}
+
+#[test]
+fn the_pair_with_two_cameras_fits() {
+    check_pair("sim-ram-two-cameras", "ram-insert-two-cameras", (24, 6), &["wrist", "side"]);
 }
 
 #[test]

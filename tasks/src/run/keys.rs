@@ -115,7 +115,8 @@ pub(super) const KEYS: &[Key] = &[
         "backbone.weights",
         "",
         Text,
-        "path of a safetensors file, or `random` for weights drawn from `backbone.seed`",
+        "path of a PyTorch, flax or safetensors file, or `random` for weights drawn from \
+         `backbone.seed`",
     ),
     key("backbone.seed", "", Integer(0, i64::MAX), "for `random` weights"),
     key(

@@ -103,3 +103,15 @@ fn the_full_width_has_as_many_parameters_as_the_specification_says() {
     let values: usize = needed(64).iter().map(|p| p.shape.iter().product::<usize>()).sum();
     assert_eq!(values, 4_905_792);
 }
+
+/// Of next to constant channels (file g2b), where the epsilon is seen.
+#[test]
+fn the_group_norm_divides_as_in_the_reference() {
+    let golden = Golden::load("g2b_edges");
+    let norm = GroupNorm {
+        scale: golden.tensor("gn/params/scale"),
+        bias: golden.tensor("gn/params/bias"),
+    };
+    let got = norm.forward(&nchw(&golden.tensor("gn/in")));
+    assert_close(&got, &nchw(&golden.tensor("gn/out")), RTOL, ATOL, "group norm");
+}
