@@ -11,9 +11,9 @@ pub struct Batch {
     pub observation: ObservationBatch,
     /// Actions [n, action], f32 in [-1, 1]; see [`choose_actions`].
     pub action: Tensor,
-    /// [n], f32.
+    /// `[n]`, f32.
     pub reward: Tensor,
-    /// [n], f32: 1 where the value of the next observation counts, else 0; see
+    /// `[n]`, f32: 1 where the value of the next observation counts, else 0; see
     /// [`bootstrap_mask`].
     pub bootstrap_mask: Tensor,
     pub next_observation: ObservationBatch,

@@ -31,7 +31,7 @@ pub struct TargetRule {
 pub struct NextValue<'a> {
     /// Q of the target critics at (s', a'): [E, B].
     pub q: &'a Tensor,
-    /// ln pi(a' | s'): [B].
+    /// ln pi(a' | s'): `[B]`.
     pub log_prob: &'a Tensor,
     /// Scalar.
     pub alpha: &'a Tensor,
@@ -39,7 +39,7 @@ pub struct NextValue<'a> {
     pub subsample: Option<&'a [i64]>,
 }
 
-/// y = r + gamma m clamp(min_i Q'_i(s', a')), [B]
+/// y = r + gamma m clamp(min_i Q'_i(s', a')), `[B]`
 pub fn td_target(
     reward: &Tensor,
     bootstrap_mask: &Tensor,
@@ -69,12 +69,12 @@ pub fn td_target(
     }
 }
 
-/// L_Q = mean_i,b (Q_i(s, a) - y)²; `q` [E, B], `target` [B].
+/// L_Q = mean_i,b (Q_i(s, a) - y)²; `q` [E, B], `target` `[B]`.
 pub fn critic_loss(q: &Tensor, target: &Tensor) -> Tensor {
     q.mse_loss(&target.expand_as(q), Reduction::Mean)
 }
 
-/// L_pi = -mean_b ( mean_i Q_i(s, a~) - alpha ln pi(a~ | s) ); `q` [E, B], `log_prob` [B].
+/// L_pi = -mean_b ( mean_i Q_i(s, a~) - alpha ln pi(a~ | s) ); `q` [E, B], `log_prob` `[B]`.
 ///
 /// The mean over the ensemble, not the minimum.
 pub fn actor_loss(q: &Tensor, log_prob: &Tensor, alpha: &Tensor) -> Tensor {

@@ -85,8 +85,11 @@ struct Learner {
     policy_path: PathBuf,
 }
 
+/// The learner, what feeds it, and its clock.
+type Opened = (Learner, Arc<Ingest>, Arc<dyn Clock>);
+
 impl Learner {
-    fn open(parts: LearnerParts) -> Result<(Self, Arc<Ingest>, Arc<dyn Clock>), LearnerError> {
+    fn open(parts: LearnerParts) -> Result<Opened, LearnerError> {
         let ingest = Arc::new(Ingest::open(&parts.paths.journal, parts.identity, parts.store)?);
         let trainer =
             Trainer::open(parts.trainer, ingest.clone(), parts.backbone, parts.clock.clone())?;

@@ -146,7 +146,7 @@ pub struct Losses {
     pub q: Tensor,
     /// [E, B]
     pub next_q: Tensor,
-    /// [B]
+    /// `[B]`
     pub target_q: Tensor,
     pub reward: Tensor,
     /// alpha, a constant.

@@ -10,7 +10,7 @@ use crate::{
 /// As in flax; libtorch's own default is ten times larger.
 pub const LAYER_NORM_EPS: f64 = 1e-6;
 
-/// y = x W + b; x [batch, in], W [in, out], b [out].
+/// y = x W + b; x [batch, in], W [in, out], b `[out]`.
 #[derive(Clone, Debug)]
 pub struct Dense {
     kernel: ParamId,

@@ -24,7 +24,7 @@ pub enum PcaError {
 /// scores = (x - mean) components / scale
 #[derive(Debug)]
 pub struct Pca {
-    /// f32 [d]
+    /// f32 `[d]`
     pub mean: Tensor,
     /// f32 [d, k], orthonormal columns by falling variance; each column's entry of largest
     /// magnitude is positive.

@@ -82,7 +82,7 @@ pub struct TanhGaussian {
     pub std: Tensor,
 }
 
-/// A reparameterised draw: `action` [batch, action] in (-1, 1), `log_prob` [batch].
+/// A reparameterised draw: `action` [batch, action] in (-1, 1), `log_prob` `[batch]`.
 #[derive(Debug)]
 pub struct ActionSample {
     pub action: Tensor,
@@ -99,7 +99,7 @@ impl TanhGaussian {
         ActionSample { action: x.tanh(), log_prob: log_prob.sum_dim_intlist(1, false, None) }
     }
 
-    /// log p of given actions in (-1, 1): [batch].
+    /// log p of given actions in (-1, 1): `[batch]`.
     pub fn log_prob(&self, action: &Tensor) -> Tensor {
         let x = action.atanh();
         let eps = (&x - &self.mean) / &self.std;

@@ -26,7 +26,7 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// `mean` [features], `components` [features, components], both f32 and finite; `scale` > 0.
+    /// `mean` `[features]`, `components` [features, components], both f32 and finite; `scale` > 0.
     pub fn new(mean: Tensor, components: Tensor, scale: f32) -> Result<Self, ProjectionError> {
         let fail = |what: String| Err(ProjectionError { what });
         let (mean_size, size) = (mean.size(), components.size());

@@ -189,7 +189,7 @@ pub fn short(x: f64) -> String {
     let size = x.abs();
     if size == 0.0 {
         "0".into()
-    } else if size >= 1e5 || size < 1e-3 {
+    } else if !(1e-3..1e5).contains(&size) {
         format!("{x:.0e}")
     } else {
         let text = format!("{x:.*}", (2.0 - size.log10().floor()).clamp(0.0, 5.0) as usize);
