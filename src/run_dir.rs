@@ -31,6 +31,18 @@ impl Configuration {
     }
 }
 
+impl Configuration {
+    /// Said at every start of a process that opens the link.
+    pub fn warn_of_open_link(&self) {
+        if self.run.link.insecure {
+            tracing::warn!(
+                endpoint = self.run.link.endpoint,
+                "link.insecure: whoever reaches the endpoint can send steps and read policies"
+            );
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,

@@ -80,6 +80,22 @@ fn the_preset_of_the_reference_trains() {
 }
 
 #[test]
+fn a_camera_may_be_cropped() {
+    let workplace = Workplace::new();
+    let cell = include_str!("../configs/cells/sim-ram.toml");
+    let cropped = |left: u16| {
+        let crop = format!("crop = {{ left = {left}, top = 64, width = 128, height = 128 }}");
+        cell.replace("name = \"wrist\"", &format!("name = \"wrist\"\n{crop}"))
+    };
+    workplace.write("cell.toml", &cropped(64));
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "cropped"));
+    workplace.write("cell.toml", &cropped(129));
+    let refused = workplace.reins_on_run(&["train"], "beyond").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("256x256"), "{said}");
+}
+
+#[test]
 fn doctor_finds_nothing_to_mend_in_the_default_cell() {
     let workplace = Workplace::new();
     let words = ["doctor", "--cell", "cell.toml", "--task", "task.toml", "--config", "run.toml"];

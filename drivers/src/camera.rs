@@ -7,6 +7,10 @@ use wire::Frame;
 
 use crate::Stamped;
 
+mod crop;
+
+pub use crop::{Crop, Cropped};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CameraInfo {
     pub name: String,

@@ -9,7 +9,7 @@ pub mod gate;
 pub mod teleop;
 
 pub use arm::{Arm, ArmError, ArmMode, ArmState, StopKind};
-pub use camera::{Camera, CameraError, CameraInfo};
+pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
 pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
 pub use gate::{Gate, GateLimits, GateReport, SafeTarget, WorkspaceBox};
 pub use teleop::{Teleop, TeleopError, TeleopSample};

@@ -48,6 +48,7 @@ pub struct FeatureCache {
     cameras: usize,
     /// Per frame, as in the store.
     variants: usize,
+    shift_px: u8,
     device: Device,
 }
 
@@ -67,7 +68,13 @@ impl FeatureCache {
     fn new(store: &ReplayStore, kept: Kept, device: Device) -> Self {
         let (cameras, variants) =
             store.features().map_or((0, 1), |f| (f.spec().dims.len(), f.spec().variants));
-        Self { kept, cameras, variants, device }
+        Self { kept, cameras, variants, shift_px: SHIFT_MAX / 2, device }
+    }
+
+    /// Shifted variants are moved by at most so many pixels in each direction.
+    #[must_use]
+    pub fn shifting_by(self, shift_px: u8) -> Self {
+        Self { shift_px: shift_px.min(SHIFT_MAX / 2), ..self }
     }
 
     /// Brings the cache up to the store: computes what is lacking, projects what is new.
@@ -160,7 +167,7 @@ impl FeatureCache {
             let frame = store.frame(row.observation, row.camera);
             let computed = match row.variant {
                 0 => backbone.encode(&[&frame])?,
-                _ => backbone.encode_shifted(&frame, &[draw_shift(rng)])?,
+                _ => backbone.encode_shifted(&frame, &[draw_shift(self.shift_px, rng)])?,
             };
             let values: Vec<f16> = computed[0].values.iter().map(|x| f16::from_bits(*x)).collect();
             if let Some(features) = store.features_mut() {
@@ -171,8 +178,11 @@ impl FeatureCache {
     }
 }
 
-fn draw_shift(rng: &mut ChaCha8Rng) -> Shift {
-    Shift { row: rng.random_range(0..=SHIFT_MAX), col: rng.random_range(0..=SHIFT_MAX) }
+/// Offsets count from the padded frame's corner: the middle one moves nothing.
+fn draw_shift(shift_px: u8, rng: &mut ChaCha8Rng) -> Shift {
+    let middle = SHIFT_MAX / 2;
+    let range = middle - shift_px..=middle + shift_px;
+    Shift { row: rng.random_range(range.clone()), col: rng.random_range(range) }
 }
 
 fn id_of(row: usize, variants: usize) -> ObservationId {

@@ -71,6 +71,8 @@ pub struct TrainerConfig {
     /// Transitions in a batch, half of them from the demo view.
     pub batch: usize,
     pub actions: LearnedActions,
+    /// Largest shift of a frame's shifted variants (pixels).
+    pub shift_px: u8,
     /// Critic updates per actor update.
     pub critic_to_actor_ratio: u64,
     /// Learner steps between two published policies, two lines of metrics, two checkpoints.
@@ -268,7 +270,8 @@ impl Trainer {
         }
         self.status.phase = Phase::Preparing;
         if let Some(backbone) = &self.backbone {
-            let cache = FeatureCache::raw(&inner.store, self.config.device);
+            let cache = FeatureCache::raw(&inner.store, self.config.device)
+                .shifting_by(self.config.shift_px);
             let mut rng = rand::SeedableRng::seed_from_u64(self.config.seed);
             while cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS, &mut rng)? > 0 {}
         }
@@ -303,10 +306,10 @@ impl Trainer {
         let inner = self.ingest.lock();
         let device = self.config.device;
         if projections.is_empty() {
-            return FeatureCache::raw(&inner.store, device);
+            return FeatureCache::raw(&inner.store, device).shifting_by(self.config.shift_px);
         }
         let projections = projections.iter().map(|p| p.to_device(device)).collect();
-        FeatureCache::projected(&inner.store, projections, device)
+        FeatureCache::projected(&inner.store, projections, device).shifting_by(self.config.shift_px)
     }
 
     /// One policy update's worth of critic updates, as far as allowed.

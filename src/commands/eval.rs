@@ -1,5 +1,7 @@
 //! `reins eval`: measures the policy of a run.
 
+use tasks::run::EvalActions;
+
 use crate::{
     cli::Eval,
     evaluation::{self, Evaluation},
@@ -13,7 +15,8 @@ use crate::{
 pub fn run(eval: &Eval) -> anyhow::Result<()> {
     let run_dir = RunDir::find(&eval.run)?;
     let configuration = run_dir.configuration()?;
-    let (name, path) = match (eval.baseline, eval.mean) {
+    let mean = eval.mean || configuration.run.eval.actions == EvalActions::Mean;
+    let (name, path) = match (eval.baseline, mean) {
         (true, _) => (results::CLONED, run_dir.baseline()),
         (false, true) => (results::MEAN, run_dir.policy()),
         (false, false) => (results::SAMPLED, run_dir.policy()),

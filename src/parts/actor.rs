@@ -84,6 +84,7 @@ pub fn config(
             ..ArbiterConfig::default()
         },
         camera_age_max: ages.collect(),
+        teleop_age_max: cell.teleop.age_max(),
         ..ActorConfig::new(run, outbox, task.cameras.len())
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use drivers::{Arm, Camera, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox};
+use drivers::{
+    Arm, Camera, Crop, Cropped, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox,
+};
 use nalgebra::Vector3;
 use sim::{SimCell, SimConfig};
 use tasks::{
@@ -12,6 +14,9 @@ use tasks::{
 };
 use toml::{Table, Value};
 use wire::Clock;
+
+/// Side of the picture of a simulated camera that is cropped.
+const SIM_PICTURE_PX: u16 = 256;
 
 /// The devices of a cell, started.
 pub struct Cell {
@@ -41,12 +46,28 @@ impl Cell {
         Ok(Self {
             clock: sim.clock,
             gate: Gate::new(Box::new(sim.arm), gate_limits(cell)),
-            cameras: sim.cameras.into_iter().map(|c| Box::new(c) as Box<dyn Camera>).collect(),
+            cameras: sim
+                .cameras
+                .into_iter()
+                .map(|device| camera(device, cell))
+                .collect::<anyhow::Result<_>>()?,
             teleop,
             fixture: Box::new(sim.fixture),
             success: Box::new(sim.success),
         })
     }
+}
+
+/// A device's camera as the cell file wants it: cropped and scaled, or as it is.
+fn camera<C: Camera + 'static>(device: C, cell: &CellConfig) -> anyhow::Result<Box<dyn Camera>> {
+    let Some((config, crop)) = cell.camera(&device.info().name).and_then(|c| Some((c, c.crop?)))
+    else {
+        return Ok(Box::new(device));
+    };
+    let crop = Crop { left: crop.left, top: crop.top, width: crop.width, height: crop.height };
+    let cropped = Cropped::new(device, crop, [config.width, config.height])
+        .with_context(|| format!("the crop of camera {} in cell {}", config.name, cell.name))?;
+    Ok(Box::new(cropped))
 }
 
 /// The cell file's `[sim]` table, with what cell and task say elsewhere filled in.
@@ -63,8 +84,13 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
         };
         let mut entry = Table::new();
         entry.insert("name".into(), Value::String(name.clone()));
-        entry.insert("width".into(), Value::Integer(camera.width.into()));
-        entry.insert("height".into(), Value::Integer(camera.height.into()));
+        // A crop is taken out of a larger picture.
+        let [width, height] = match camera.crop {
+            Some(_) => [SIM_PICTURE_PX; 2],
+            None => [camera.width, camera.height],
+        };
+        entry.insert("width".into(), Value::Integer(width.into()));
+        entry.insert("height".into(), Value::Integer(height.into()));
         cameras.push(Value::Table(entry));
     }
     let mut scale = Table::new();

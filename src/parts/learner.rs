@@ -57,6 +57,7 @@ pub fn parts(
             demo_episodes: run.budget.demo_episodes,
             env_steps: run.budget.env_steps,
             batch: run.learner.batch as usize,
+            shift_px: run.backbone.shift_px as u8,
             actions: match run.learner.actions {
                 run::LearnedActions::Both => LearnedActions::Both,
                 run::LearnedActions::Commanded => LearnedActions::Commanded,

@@ -111,8 +111,6 @@ pub struct Crop {
 #[serde(deny_unknown_fields)]
 pub struct TeleopConfig {
     pub driver: TeleopDriver,
-    /// Deflections up to here are rest.
-    pub dead_zone: f64,
     /// A sample older than this counts as lost.
     pub age_max_ms: u64,
     /// Rest this long gives control back to the policy.

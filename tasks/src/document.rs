@@ -42,7 +42,7 @@ pub fn configuration() -> String {
         &mut text,
         "The cell file",
         "`[[camera]]` stands once for each camera. `crop` may be left out; then the whole picture \
-         is kept.",
+         is kept. A simulated camera that is cropped takes pictures of 256x256.",
         CellConfig::KEYS,
         &[("default", &CellConfig::defaults(&none))],
     );

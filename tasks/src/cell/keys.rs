@@ -90,7 +90,6 @@ pub(super) const KEYS: &[Key] = &[
         OneOf(&["none", "scripted"]),
         "the person's hand; `scripted` is the simulated operator",
     ),
-    key("teleop.dead_zone", "", Number(0.0, 0.9), "deflections up to here count as rest"),
     key(
         "teleop.age_max_ms",
         "ms",

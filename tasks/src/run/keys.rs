@@ -143,7 +143,7 @@ pub(super) const KEYS: &[Key] = &[
         Integer(0, 16),
         "randomly shifted copies of each frame whose features are kept; 0 trains without shifts",
     ),
-    key("backbone.shift_px", "px", Integer(0, 64), "largest shift"),
+    key("backbone.shift_px", "px", Integer(0, 4), "largest shift, in each direction"),
     key(
         "coupling.mode",
         "",
