@@ -29,9 +29,7 @@ impl Configuration {
             run: RunConfig::load(&files.config)?,
         })
     }
-}
 
-impl Configuration {
     /// Said at every start of a process that opens the link.
     pub fn warn_of_open_link(&self) {
         if self.run.link.insecure {
