@@ -4,7 +4,7 @@ use drivers::{ArmError, FixtureError};
 use tasks::ResetError;
 use thiserror::Error;
 
-use crate::{outbox::OutboxError, uplink::UplinkError};
+use crate::{outbox::OutboxError, staging::StagingError, uplink::UplinkError};
 
 #[derive(Debug, Error)]
 pub enum ActorError {
@@ -12,6 +12,8 @@ pub enum ActorError {
     Cell(String),
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     #[error(transparent)]
     Uplink(#[from] UplinkError),
     #[error("the arm could not be brought to its start pose in {attempts} attempts")]

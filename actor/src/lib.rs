@@ -20,6 +20,7 @@ mod recorder;
 mod run;
 pub mod schedule;
 mod senses;
+mod staging;
 pub mod status;
 mod uplink;
 pub mod view_event;

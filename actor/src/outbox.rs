@@ -23,10 +23,15 @@ use wire::{
 };
 
 use self::{ledger::Ledger, progress_file::ProgressFile};
-use crate::schedule::Progress;
+use crate::{
+    schedule::Progress,
+    staging::{self, StagingError},
+};
 
 /// Newest records kept in memory besides, so that sending reads the disk only to catch up.
 const TAIL_RECORDS: usize = 64;
+/// More than a record has besides its payload.
+const RECORD_EXTRA_BYTES: usize = 4096;
 /// Records that must still fit before the outbox says that it is full.
 const MARGIN_RECORDS: u64 = 16;
 
@@ -43,6 +48,8 @@ pub enum OutboxError {
     Progress { action: &'static str, path: String, source: std::io::Error },
     #[error("{path} is no progress file of this version of reins: {reason}")]
     ProgressFormat { path: String, reason: String },
+    #[error("taking in what the last actor had in hand")]
+    Staging(#[from] StagingError),
 }
 
 impl OutboxError {
@@ -60,6 +67,8 @@ pub struct OutboxGauge(Arc<Gauge>);
 struct Gauge {
     depth: AtomicU64,
     full: AtomicBool,
+    /// Packed, and one more, so that 0 is none.
+    written: AtomicU64,
 }
 
 impl OutboxGauge {
@@ -73,8 +82,20 @@ impl OutboxGauge {
         self.0.full.load(Ordering::Relaxed)
     }
 
+    /// The last record that is on the disk.
+    pub fn written(&self) -> Option<RecordPosition> {
+        let packed = self.0.written.load(Ordering::Relaxed).checked_sub(1)?;
+        let (episode, index) = ((packed >> 32) as u32, packed as u32);
+        Some(RecordPosition { episode: EpisodeId(episode), index })
+    }
+
     pub(crate) fn set_full(&self, full: bool) {
         self.0.full.store(full, Ordering::Relaxed);
+    }
+
+    fn set_written(&self, written: Option<RecordPosition>) {
+        let pack = |at: RecordPosition| (u64::from(at.episode.0) << 32 | u64::from(at.index)) + 1;
+        self.0.written.store(written.map_or(0, pack), Ordering::Relaxed);
     }
 }
 
@@ -82,6 +103,8 @@ impl OutboxGauge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub progress: Progress,
+    /// Records that the last actor had in hand when it was killed; they are in the outbox now.
+    pub taken_in: usize,
     /// This episode was cut short when the process ended; it is closed now.
     pub interrupted: Option<EpisodeId>,
 }
@@ -117,7 +140,8 @@ impl Outbox {
         config: JournalConfig,
         actor: ActorId,
     ) -> Result<(Self, Opened), OutboxError> {
-        let (journal, recovered) = Journal::open(dir, config)?;
+        let staged = staging::left_behind(dir)?;
+        let (journal, recovered) = Journal::open(dir, with_room_for(config, &staged))?;
         if let Some(last) = recovered.last.filter(|last| last.actor != actor) {
             let dir = dir.display().to_string();
             return Err(OutboxError::Foreign { dir, ours: actor, theirs: last.actor });
@@ -137,15 +161,16 @@ impl Outbox {
             let (_, record) = record?;
             inner.note(&record);
         }
+        let taken_in = inner.take_in(&staged)?;
         let interrupted = inner.close_interrupted(actor)?;
-        if let Some(last) = recovered.last {
-            let next = last.position.episode.next();
+        if let Some(last) = inner.written {
+            let next = last.episode.next();
             inner.progress.next_episode = inner.progress.next_episode.max(next);
         }
         if inner.progress != saved {
             inner.progress_file.write(&inner.progress)?;
         }
-        let opened = Opened { progress: inner.progress, interrupted };
+        let opened = Opened { progress: inner.progress, taken_in, interrupted };
         let outbox = Self { inner: Arc::new(Mutex::new(inner)), gauge: OutboxGauge::default() };
         outbox.measure(&mut outbox.lock());
         Ok((outbox, opened))
@@ -231,6 +256,7 @@ impl Outbox {
 
     fn measure(&self, inner: &mut Inner) {
         self.gauge.0.depth.store(inner.ledger.depth(), Ordering::Relaxed);
+        self.gauge.set_written(inner.written);
         self.gauge.set_full(inner.is_nearly_full());
     }
 
@@ -265,6 +291,21 @@ impl Inner {
         self.tail.front().is_some_and(|first| Some(first.position) <= position)
     }
 
+    /// Appends those of `staged` that are not here yet; how many that were.
+    fn take_in(&mut self, staged: &[Record]) -> Result<usize, OutboxError> {
+        let mut count = 0;
+        for record in staged {
+            if Some(record.position) <= self.written {
+                continue;
+            }
+            self.journal.append(record)?;
+            self.note(record);
+            self.written = Some(record.position);
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn close_interrupted(&mut self, actor: ActorId) -> Result<Option<EpisodeId>, OutboxError> {
         let Some(open) = self.ledger.open_episode() else { return Ok(None) };
         let end = EpisodeEnd {
@@ -287,6 +328,15 @@ impl Inner {
         let wanted = self.reserve_bytes + MARGIN_RECORDS * record;
         self.journal.free_bytes().is_some_and(|free| free < wanted)
     }
+}
+
+/// A full outbox still takes what was in hand: there is no other place for it.
+fn with_room_for(mut config: JournalConfig, staged: &[Record]) -> JournalConfig {
+    if let replay::Retention::UntilReleased { max_bytes, .. } = &mut config.retention {
+        let bytes = staged.iter().map(|record| payload_bytes(record) + RECORD_EXTRA_BYTES);
+        *max_bytes += bytes.sum::<usize>() as u64;
+    }
+    config
 }
 
 fn reserve_bytes(config: JournalConfig) -> u64 {
@@ -323,5 +373,7 @@ fn payload_bytes(record: &Record) -> usize {
     })
 }
 
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

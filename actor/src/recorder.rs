@@ -13,7 +13,8 @@ use crate::{
     courier::Courier,
     error::ActorError,
     hub::Hub,
-    outbox::{Outbox, OutboxError},
+    outbox::{Outbox, OutboxError, OutboxGauge},
+    staging::Staging,
 };
 
 /// How long the recorder waits before it tries a full outbox again.
@@ -24,7 +25,28 @@ pub enum RecordSink {
     /// The caller's thread carries the record all the way to the learner.
     Inline(Box<Courier>),
     /// The recorder's thread takes it.
-    Channel(Sender<Record>),
+    Channel(RecordChannel),
+}
+
+pub struct RecordChannel {
+    sender: Sender<Record>,
+    gauge: OutboxGauge,
+    staging: Option<Staging>,
+}
+
+impl RecordChannel {
+    pub fn new(sender: Sender<Record>, gauge: OutboxGauge, staging: Staging) -> Self {
+        Self { sender, gauge, staging: Some(staging) }
+    }
+
+    fn stage(&mut self, record: &Record) {
+        let Some(staging) = &mut self.staging else { return };
+        if let Err(error) = staging.keep(record, self.gauge.written()) {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "from now on a kill of the actor may lose its newest steps");
+            self.staging = None;
+        }
+    }
 }
 
 impl RecordSink {
@@ -33,15 +55,24 @@ impl RecordSink {
     pub fn has_room(&self) -> bool {
         match self {
             Self::Inline(_) => true,
-            Self::Channel(sender) => !sender.is_full(),
+            Self::Channel(channel) => !channel.sender.is_full(),
+        }
+    }
+
+    /// Keeps `record` so that a kill of this process does not lose it. Copies it in memory; `offer`
+    /// and `deliver` do this themselves, it is there for what must not happen before.
+    pub fn stage(&mut self, record: &Record) {
+        if let Self::Channel(channel) = self {
+            channel.stage(record);
         }
     }
 
     /// Takes a record and never waits, where it is a channel. Full: the record comes back.
     pub fn offer(&mut self, record: Record, now: &dyn Clock) -> Result<Option<Record>, ActorError> {
+        self.stage(&record);
         match self {
             Self::Inline(courier) => courier.carry(&record, now.now()).map(|()| None),
-            Self::Channel(sender) => Ok(match sender.try_send(record) {
+            Self::Channel(channel) => Ok(match channel.sender.try_send(record) {
                 Ok(()) => None,
                 Err(TrySendError::Full(record)) => Some(record),
                 // The recorder has failed and its error ends the run; nothing can be kept.
@@ -52,11 +83,12 @@ impl RecordSink {
 
     /// Takes a record, and waits for room. Not within an episode that goes on.
     pub fn deliver(&mut self, record: Record, now: &dyn Clock) -> Result<(), ActorError> {
+        self.stage(&record);
         match self {
             Self::Inline(courier) => courier.carry(&record, now.now()),
-            Self::Channel(sender) => {
+            Self::Channel(channel) => {
                 // As above: a failed recorder ends the run by its own error.
-                let _ = sender.send(record);
+                let _ = channel.sender.send(record);
                 Ok(())
             }
         }

@@ -18,9 +18,10 @@ use crate::{
     hub::Hub,
     outbox::Outbox,
     policy_feed::{PolicyFeed, PolicySlot},
-    recorder::{Patience, RecordSink, record_all},
+    recorder::{Patience, RecordChannel, RecordSink, record_all},
     schedule::{Program, Progress},
     senses::Senses,
+    staging::{self, Staging},
     uplink::Uplink,
     workers::{Worker, feed_all, send_all},
 };
@@ -56,6 +57,9 @@ pub fn run(
     )
     .map_err(ActorError::Cell)?;
     let (outbox, opened) = Outbox::open(&config.outbox_dir, config.outbox, config.actor)?;
+    if opened.taken_in > 0 {
+        tracing::info!(records = opened.taken_in, "took in what was in hand when the actor ended");
+    }
     if let Some(episode) = opened.interrupted {
         tracing::info!(%episode, "closed an episode that was cut short when the actor ended");
     }
@@ -146,6 +150,8 @@ fn in_threads(
     let (outbox, hub) = (&outbox, &hub);
     let (host, drain_timeout) = (devices.host_clock.clone(), config.drain_timeout);
     let recorder_host = host.clone();
+    let outbox_dir = config.outbox_dir.clone();
+    let staging = Staging::open(&outbox_dir)?;
     thread::scope(|scope| {
         let (sender, records) = crossbeam_channel::bounded(config.record_queue.max(2));
         let (wake, woken) = crossbeam_channel::bounded(1);
@@ -158,12 +164,16 @@ fn in_threads(
         })?;
         let policies = Worker::start(scope, "actor-policy", hub, move || feed_all(feed, hub))?;
         let control = Worker::start_control(scope, "actor-control", hub, move || {
-            let sink = RecordSink::Channel(sender);
+            let sink = RecordSink::Channel(RecordChannel::new(sender, outbox.gauge(), staging));
             ControlLoop::new(config, devices, sink, slot, hub.clone(), outbox.gauge()).run(shutdown)
         })?;
         // Each ends when the one before it has let go of its end of a channel.
         let tally = control.join();
-        let carried = recorder.join().and(uplink.join());
+        let recorded = recorder.join();
+        if recorded.is_ok() {
+            staging::discard(&outbox_dir)?;
+        }
+        let carried = recorded.and(uplink.join());
         hub.end();
         // What stopped the others explains more than how the control loop noticed.
         carried.and(policies.join()).and(tally)

@@ -205,6 +205,7 @@ impl ControlLoop {
         let position = RecordPosition { episode: id, index: episode.steps() };
         let record = self.record(position, RecordBody::Step(step));
         if judged.is_over() {
+            self.sink.stage(&record);
             self.halt(fault);
             return self.sink.deliver(record, &*self.devices.host_clock);
         }
