@@ -27,6 +27,7 @@ impl Courier {
     /// with a later record.
     pub fn carry(&mut self, record: &Record, now: Timestamp) -> Result<(), ActorError> {
         self.outbox.append(record)?;
+        self.outbox.sync()?;
         self.send(now)
     }
 

@@ -19,7 +19,8 @@ use std::{
 use replay::{Journal, JournalConfig, JournalError};
 use thiserror::Error;
 use wire::{
-    ActorId, EpisodeEnd, EpisodeId, Outcome, Record, RecordBody, RecordPosition, TruncationCause,
+    ActorId, EpisodeEnd, EpisodeId, Outcome, Record, RecordBody, RecordPosition, Timestamp,
+    TruncationCause,
 };
 
 use self::{ledger::Ledger, progress_file::ProgressFile};
@@ -82,7 +83,7 @@ impl OutboxGauge {
         self.0.full.load(Ordering::Relaxed)
     }
 
-    /// The last record that is on the disk.
+    /// The last record that is written: it survives this process, if not yet a power cut.
     pub fn written(&self) -> Option<RecordPosition> {
         let packed = self.0.written.load(Ordering::Relaxed).checked_sub(1)?;
         let (episode, index) = ((packed >> 32) as u32, packed as u32);
@@ -125,6 +126,8 @@ struct Inner {
     progress: Progress,
     progress_file: ProgressFile,
     written: Option<RecordPosition>,
+    /// Of `written`, what is sure to outlive a power cut: only that is sent.
+    durable: Option<RecordPosition>,
 }
 
 impl fmt::Debug for Outbox {
@@ -155,6 +158,7 @@ impl Outbox {
             progress: saved,
             progress_file,
             written: recovered.last.map(|last| last.position),
+            durable: None,
             journal,
         };
         for record in inner.journal.records_from(recovered.first) {
@@ -163,6 +167,8 @@ impl Outbox {
         }
         let taken_in = inner.take_in(&staged)?;
         let interrupted = inner.close_interrupted(actor)?;
+        inner.journal.sync()?;
+        inner.durable = inner.written;
         if let Some(last) = inner.written {
             let next = last.episode.next();
             inner.progress.next_episode = inner.progress.next_episode.max(next);
@@ -180,7 +186,8 @@ impl Outbox {
         self.gauge.clone()
     }
 
-    /// Returns when `record` is on the disk. An episode's end is counted before anybody can send it.
+    /// Writes `record`; with the default policy it is on the disk when this returns, else it is after
+    /// the next `sync_if_due`. An episode's end is counted before anybody can send it.
     pub fn append(&self, record: &Record) -> Result<(), OutboxError> {
         let mut inner = self.lock();
         inner.journal.append(record)?;
@@ -189,13 +196,30 @@ impl Outbox {
             inner.progress_file.write(&inner.progress)?;
         }
         inner.written = Some(record.position);
+        inner.note_durable();
         self.measure(&mut inner);
         Ok(())
     }
 
-    /// The last record that is on the disk.
-    pub fn written(&self) -> Option<RecordPosition> {
-        self.lock().written
+    /// Where the policy lets records wait for the disk: forces them there when it is time to.
+    pub fn sync_if_due(&self, now: Timestamp) -> Result<(), OutboxError> {
+        let mut inner = self.lock();
+        inner.journal.sync_if_due(now)?;
+        inner.note_durable();
+        Ok(())
+    }
+
+    /// Forces everything to the disk.
+    pub fn sync(&self) -> Result<(), OutboxError> {
+        let mut inner = self.lock();
+        inner.journal.sync()?;
+        inner.note_durable();
+        Ok(())
+    }
+
+    /// The last record that is on the disk for good.
+    pub fn durable(&self) -> Option<RecordPosition> {
+        self.lock().durable
     }
 
     pub fn progress(&self) -> Progress {
@@ -216,7 +240,11 @@ impl Outbox {
     ) -> Result<Vec<Record>, OutboxError> {
         let inner = self.lock();
         if inner.tail_continues(position) {
-            let newer = inner.tail.iter().filter(|record| Some(record.position) > position);
+            let durable = inner.durable;
+            let newer = inner.tail.iter().filter(|record| {
+                let at = Some(record.position);
+                at > position && at <= durable
+            });
             return Ok(bounded(newer.cloned(), records_max, bytes_max));
         }
         // What was freed cannot be sent: begin where the outbox begins.
@@ -248,6 +276,7 @@ impl Outbox {
         if inner.written < Some(position) && inner.progress.next_episode < next {
             inner.progress.next_episode = next;
             inner.written = Some(position);
+            inner.durable = Some(position);
             inner.progress_file.write(&inner.progress)?;
         }
         self.measure(&mut inner);
@@ -289,6 +318,12 @@ impl Inner {
     /// Whether nothing lies between `position` and the tail.
     fn tail_continues(&self, position: Option<RecordPosition>) -> bool {
         self.tail.front().is_some_and(|first| Some(first.position) <= position)
+    }
+
+    fn note_durable(&mut self) {
+        if self.journal.durable_end() == self.journal.end() {
+            self.durable = self.written;
+        }
     }
 
     /// Appends those of `staged` that are not here yet; how many that were.

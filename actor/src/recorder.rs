@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use wire::{Clock, Record};
 
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long the recorder waits before it tries a full outbox again.
 const FULL_RETRY: Duration = Duration::from_millis(100);
+
+/// How often an idle recorder looks whether records are due to be forced to the disk.
+const SYNC_POLL: Duration = Duration::from_millis(20);
 
 /// Where the control loop leaves its records.
 pub enum RecordSink {
@@ -104,12 +107,19 @@ pub fn record_all(
     hub: &Hub,
     patience: &Patience<'_>,
 ) -> Result<(), OutboxError> {
-    for record in records {
-        write(&record, outbox, hub, patience)?;
+    loop {
+        let record = match records.recv_timeout(SYNC_POLL) {
+            Ok(record) => Some(record),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return outbox.sync(),
+        };
+        if let Some(record) = record {
+            write(&record, outbox, hub, patience)?;
+        }
+        outbox.sync_if_due(patience.host.now())?;
         // Full means that the uplink has been told already.
         let _ = wake.try_send(());
     }
-    Ok(())
 }
 
 /// How long the recorder waits for room.

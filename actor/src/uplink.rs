@@ -96,7 +96,7 @@ impl Uplink {
 
     /// At most one request: whatever is due at `now`.
     pub fn turn(&mut self, now: Timestamp, outbox: &Outbox) -> Result<Turn, UplinkError> {
-        match self.state.next(now, outbox.written()) {
+        match self.state.next(now, outbox.durable()) {
             Ask::Wait(until) => Ok(Turn::WaitUntil(until)),
             Ask::Nothing => Ok(Turn::Idle),
             Ask::Hello => self.ask(now, &ActorRequest::Hello(self.hello.clone()), outbox),

@@ -58,13 +58,14 @@ impl Ingest {
     pub fn open(
         folder: &Path,
         identity: Identity,
-        config: StoreConfig,
+        journal: JournalConfig,
+        store: StoreConfig,
     ) -> Result<Self, IngestError> {
-        let (journal, recovered) = Journal::open(folder, JournalConfig::keep_forever())?;
+        let (journal, recovered) = Journal::open(folder, journal)?;
         if let Some(cut) = &recovered.cut {
             tracing::warn!(?cut, "cut off a record that was being written when the learner ended");
         }
-        let mut store = ReplayStore::new(config);
+        let mut store = ReplayStore::new(store);
         for record in journal.records_after(None) {
             let (_, record) = record?;
             store.insert(&record)?;

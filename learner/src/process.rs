@@ -13,7 +13,7 @@ use std::{
 };
 
 use nets::backbone::Backbone;
-use replay::StoreConfig;
+use replay::{JournalConfig, StoreConfig};
 use thiserror::Error;
 use wire::{
     ActorRequest, Clock, PolicySnapshot, Timestamp, codec,
@@ -65,6 +65,7 @@ pub struct LearnerPaths {
 pub struct LearnerParts {
     pub identity: Identity,
     pub store: StoreConfig,
+    pub journal: JournalConfig,
     pub trainer: TrainerConfig,
     /// `None` for tasks without cameras.
     pub backbone: Option<Backbone>,
@@ -90,7 +91,12 @@ type Opened = (Learner, Arc<Ingest>, Arc<dyn Clock>);
 
 impl Learner {
     fn open(parts: LearnerParts) -> Result<Opened, LearnerError> {
-        let ingest = Arc::new(Ingest::open(&parts.paths.journal, parts.identity, parts.store)?);
+        let ingest = Arc::new(Ingest::open(
+            &parts.paths.journal,
+            parts.identity,
+            parts.journal,
+            parts.store,
+        )?);
         let trainer =
             Trainer::open(parts.trainer, ingest.clone(), parts.backbone, parts.clock.clone())?;
         let learner = Self {

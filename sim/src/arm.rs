@@ -2,7 +2,7 @@
 
 use drivers::{Arm, ArmError, ArmMode, ArmState, SafeTarget, Stamped, StopKind};
 
-use crate::world::SharedWorld;
+use crate::{truth_log::Happening, world::SharedWorld};
 
 /// A Panda-like arm. The tool centre point lies at the peg's tip, z along the tool.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ impl Arm for SimArm {
 
     fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
         let mut world = self.world.lock();
+        let at = world.now();
+        world.log(|| Happening::Stopped { at });
         match how {
             StopKind::Controlled => world.hold(ArmMode::Stopped),
             // A stop is only ended by `recover`, not by a milder one.

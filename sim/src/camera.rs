@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::bounded;
 use drivers::{Camera, CameraError, CameraInfo, Stamped};
-use wire::Frame;
+use wire::{Frame, Timestamp};
 
 use crate::{
     renderer::{Order, Renderer},
@@ -32,6 +32,13 @@ impl SimCamera {
         Self { world, renderer, info, id, last: None }
     }
 
+    fn given(&self, at: Timestamp, frame: Frame) -> Stamped<Frame> {
+        if let Some(truth) = &self.world.lock().truth_log {
+            truth.pictured(at, &self.info.name, &frame);
+        }
+        Stamped { at, value: frame }
+    }
+
     fn fault(&self, reason: &str) -> CameraError {
         CameraError::Device { camera: self.info.name.clone(), reason: reason.into() }
     }
@@ -48,7 +55,7 @@ impl Camera for SimCamera {
         if let Some((shown, frame)) = &self.last
             && *shown == scenery
         {
-            return Ok(Stamped { at, value: frame.clone() });
+            return Ok(self.given(at, frame.clone()));
         }
         let (width, height) = (self.info.width, self.info.height);
         // A channel for each order: the answer to one that was given up must not be taken for the
@@ -66,7 +73,7 @@ impl Camera for SimCamera {
         let frame = Frame::new(width, height, pixels)
             .ok_or_else(|| self.fault("the picture has a wrong size"))?;
         self.last = Some((scenery, frame.clone()));
-        Ok(Stamped { at, value: frame })
+        Ok(self.given(at, frame))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     operator::ScriptedOperator,
     renderer::Renderer,
     truth::Truth,
+    truth_log::TruthLog,
     world::{self, SharedWorld, World},
 };
 
@@ -46,7 +47,8 @@ impl SimCell {
         let sizes: Vec<_> = config.cameras.iter().map(|c| (c.width, c.height)).collect();
         let largest = sizes.iter().fold(NO_FRAME, |a, b| (a.0.max(b.0), a.1.max(b.1)));
         let model = world::load(config.preset, largest)?;
-        let world = World::new(model.clone(), config.preset, config.controller.clone())?;
+        let mut world = World::new(model.clone(), config.preset, config.controller.clone())?;
+        world.truth_log = config.truth_log.as_deref().map(TruthLog::open).transpose()?;
         let world = SharedWorld::new(world);
         let cameras = start_cameras(&config, &world, &model, sizes)?;
         let clock: Arc<dyn Clock> = match config.clock {

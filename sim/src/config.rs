@@ -1,6 +1,6 @@
 //! What a cell file's `[sim]` table may say. Every key has a default.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use serde::{
     Deserialize, Deserializer,
@@ -121,6 +121,8 @@ pub struct SimConfig {
     #[serde(deserialize_with = "named_or_table")]
     pub operator: OperatorConfig,
     pub controller: ImpedanceConfig,
+    /// A file to which the cell writes what really happened, as [`crate::Happening`]s.
+    pub truth_log: Option<PathBuf>,
 }
 
 impl Default for SimConfig {
@@ -135,6 +137,7 @@ impl Default for SimConfig {
             action_scale: ActionScale::default(),
             operator: OperatorConfig::default(),
             controller: ImpedanceConfig::default(),
+            truth_log: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong when a simulated cell is started.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -17,6 +19,8 @@ pub enum SimError {
     FrameSize { name: String, width: u16, height: u16 },
     #[error("[sim] {key} = {value} is out of range: {remedy}")]
     Config { key: &'static str, value: f64, remedy: &'static str },
+    #[error("[sim] truth_log: opening {} failed: its folder must exist", path.display())]
+    TruthLog { path: PathBuf, source: std::io::Error },
     #[error("the thread {name} did not start")]
     Thread { name: &'static str, source: std::io::Error },
 }

@@ -17,6 +17,7 @@ mod operator;
 mod renderer;
 mod scene;
 mod truth;
+mod truth_log;
 mod world;
 
 pub use arm::SimArm;
@@ -29,3 +30,4 @@ pub use impedance::ImpedanceConfig;
 pub use operator::ScriptedOperator;
 pub use scene::Preset;
 pub use truth::Truth;
+pub use truth_log::Happening;

@@ -16,6 +16,7 @@ use crate::{
     home,
     impedance::{self, ArmMotion, ImpedanceConfig, JOINTS, Jacobian, Joints},
     scene::{self, Preset, TICK_NS},
+    truth_log::{Happening, TruthLog},
 };
 
 /// The measured wrench follows the contact forces with this time constant (s), as a real sensor's
@@ -89,6 +90,7 @@ pub(crate) struct World {
     episode: Option<EpisodeId>,
     /// The last episode in which the peg was seen seated.
     succeeded_in: Option<EpisodeId>,
+    pub truth_log: Option<TruthLog>,
 }
 
 impl World {
@@ -135,6 +137,7 @@ impl World {
             pending_socket: None,
             episode: None,
             succeeded_in: None,
+            truth_log: None,
         })
     }
 
@@ -225,6 +228,8 @@ impl World {
         if self.is_stopped() {
             return Err(ArmError::NeedsOperator("it was stopped".into()));
         }
+        let at = self.now;
+        self.log(|| Happening::Commanded { at, target: *target.pose() });
         self.goal = Goal { pose: *target.pose(), lease_until: Some(target.valid_until()) };
         self.mode = ArmMode::Running;
         Ok(())
@@ -248,7 +253,7 @@ impl World {
             ));
         }
         let twist = self.motion.jacobian * self.motion.joint_velocities;
-        Ok(Stamped {
+        let state = Stamped {
             at: self.now,
             value: ArmState {
                 mode: self.mode,
@@ -261,7 +266,17 @@ impl World {
                 joint_velocities: self.motion.joint_velocities.iter().copied().collect(),
                 wrench: Some(self.wrench),
             },
-        })
+        };
+        if let Some(truth) = &self.truth_log {
+            truth.measured(state.at, &state.value);
+        }
+        Ok(state)
+    }
+
+    pub fn log(&self, happening: impl FnOnce() -> Happening) {
+        if let Some(truth) = &self.truth_log {
+            truth.write(&happening());
+        }
     }
 
     /// Origins of base, joints, hand and TCP (m, base frame).
@@ -312,6 +327,7 @@ impl World {
     /// Begins an episode with the socket at `socket`. While the tool is still in or near the old
     /// place, the socket waits for it to leave.
     pub fn prepare(&mut self, episode: EpisodeId, socket: Pose) {
+        self.log(|| Happening::Prepared { episode });
         self.episode = Some(episode);
         self.pending_socket = Some(socket);
         if self.place_pending_socket() {

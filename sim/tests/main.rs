@@ -11,7 +11,7 @@ use nalgebra::Vector3;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rehearsal::{Rehearsal, STEP, tool_down};
-use sim::{CameraConfig, ClockMode, Preset, SimCell, SimConfig, SimError};
+use sim::{CameraConfig, ClockMode, Happening, Preset, SimCell, SimConfig, SimError};
 use wire::{EpisodeId, EpisodeKind, Timestamp, geometry::Pose};
 
 fn config(preset: Preset) -> SimConfig {
@@ -368,4 +368,51 @@ fn in_real_time_the_physics_follows_the_wall_clock() {
         std::thread::yield_now();
     }
     assert!(cell.arm.state().unwrap().at <= cell.clock.now());
+}
+
+#[test]
+fn the_cell_writes_down_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("truth.jsonl");
+    let mut targets = Vec::new();
+    for _ in 0..2 {
+        let truth_log = Some(path.clone());
+        let cell = SimCell::start(SimConfig { truth_log, ..config(Preset::Default) }).unwrap();
+        let mut cell = Rehearsal::new(cell);
+        let brief = EpisodeBrief { episode: EpisodeId(7), kind: EpisodeKind::Training, seed: 1 };
+        cell.fixture.prepare(&brief).unwrap();
+        let wanted = moved(&cell.tcp(), [0.0, 5.0, 0.0]);
+        cell.step(&wanted);
+        targets.push(cell.gate.target(cell.clock.now()).copied().unwrap());
+        cell.tcp();
+        cell.gate.stop(StopKind::Hold).unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let happenings: Vec<Happening> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected: Vec<_> = targets
+        .iter()
+        .flat_map(|target| {
+            let (start, end) = (Timestamp(0), Timestamp(0) + STEP);
+            [
+                "started".to_owned(),
+                "prepared 7".into(),
+                format!("measured {start:?}"),
+                format!("commanded {start:?} {:.6}", target.translation.y),
+                format!("measured {end:?}"),
+                format!("stopped {end:?}"),
+            ]
+        })
+        .collect();
+    let words = |happening: &Happening| match happening {
+        Happening::Started => "started".into(),
+        Happening::Prepared { episode } => format!("prepared {}", episode.0),
+        Happening::Measured { at, .. } => format!("measured {at:?}"),
+        Happening::Commanded { at, target } => {
+            format!("commanded {at:?} {:.6}", target.translation.y)
+        }
+        Happening::Stopped { at } => format!("stopped {at:?}"),
+        Happening::Pictured { camera, .. } => format!("pictured {camera}"),
+    };
+    assert_eq!(happenings.iter().map(words).collect::<Vec<_>>(), expected);
 }

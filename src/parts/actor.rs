@@ -10,6 +10,8 @@ use ::actor::{
 use anyhow::Context;
 use crossbeam_channel::Sender;
 use nets::{backbone::Backbone, device::Device};
+use replay::{JournalConfig, SyncPolicy};
+use tasks::run::StorageConfig;
 use wire::{SystemClock, transport::LearnerLink};
 
 use super::{cell::Cell, networks};
@@ -85,7 +87,20 @@ pub fn config(
         },
         camera_age_max: ages.collect(),
         teleop_age_max: cell.teleop.age_max(),
+        outbox: outbox_journal(&run_config.storage),
         ..ActorConfig::new(run, outbox, task.cameras.len())
+    }
+}
+
+fn outbox_journal(storage: &StorageConfig) -> JournalConfig {
+    let outbox = JournalConfig::outbox(storage.outbox_mib << 20);
+    JournalConfig {
+        segment_bytes: outbox.segment_bytes.min(storage.segment_mib << 20),
+        sync: match storage.outbox_sync_ms {
+            0 => SyncPolicy::EveryAppend,
+            millis => SyncPolicy::EveryMillis(millis),
+        },
+        ..outbox
     }
 }
 

@@ -13,7 +13,7 @@ use ::learner::{
 };
 use anyhow::Context;
 use nets::backbone::Backbone;
-use replay::{Budget, FeatureSpec, RateLimiter, StoreConfig};
+use replay::{Budget, FeatureSpec, JournalConfig, RateLimiter, StoreConfig};
 use tasks::{
     RunConfig, TaskConfig,
     run::{self, CouplingMode},
@@ -75,6 +75,10 @@ pub fn parts(
             device,
             device_description,
             minutes_before: minutes_before(run_dir)?,
+        },
+        journal: JournalConfig {
+            segment_bytes: run.storage.segment_mib << 20,
+            ..JournalConfig::keep_forever()
         },
         backbone,
         link,

@@ -27,6 +27,7 @@ pub struct RunConfig {
     pub backbone: BackboneConfig,
     pub coupling: CouplingConfig,
     pub link: LinkConfig,
+    pub storage: StorageConfig,
     pub threads: ThreadsConfig,
     pub eval: EvalConfig,
 }
@@ -295,6 +296,17 @@ pub struct LinkConfig {
     pub endpoint: String,
     /// Allows an endpoint that other machines can reach.
     pub insecure: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// The actor's records that the learner does not have yet.
+    pub outbox_mib: u64,
+    /// Between forcing records to the actor's disk; 0: each before it is sent.
+    pub outbox_sync_ms: u64,
+    /// Of journal and outbox.
+    pub segment_mib: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -143,3 +143,22 @@ fn a_damaged_progress_file_is_named() {
     let error = open(folder.path(), ACTOR).unwrap_err().to_string();
     assert!(error.contains("progress.json"), "{error}");
 }
+
+#[test]
+fn what_waits_for_the_disk_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let sync = replay::SyncPolicy::EveryMillis(100);
+    let config = JournalConfig { sync, ..JournalConfig::outbox(64 << 20) };
+    let (outbox, _) = Outbox::open(&folder.path().join("outbox"), config, ACTOR).unwrap();
+    let all = records("Tpp");
+    let ms = |ms: u64| Timestamp(ms * 1_000_000);
+    outbox.append(&all[0]).unwrap();
+    outbox.sync_if_due(ms(0)).unwrap();
+    outbox.append(&all[1]).unwrap();
+    outbox.append(&all[2]).unwrap();
+    outbox.sync_if_due(ms(99)).unwrap();
+    assert_eq!((outbox.durable(), outbox.gauge().written()), (Some(at(0, 0)), Some(at(0, 2))));
+    assert_eq!(outbox.batch_after(None, 9, usize::MAX).unwrap(), all[..1]);
+    outbox.sync_if_due(ms(100)).unwrap();
+    assert_eq!(outbox.batch_after(None, 9, usize::MAX).unwrap(), all);
+}

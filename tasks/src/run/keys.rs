@@ -164,6 +164,25 @@ pub(super) const KEYS: &[Key] = &[
         "where the learner listens, `tcp/<address>:<port>`; loopback unless `link.insecure`",
     ),
     key("link.insecure", "", Bool, "allows an endpoint that other machines can reach"),
+    key(
+        "storage.outbox_mib",
+        "MiB",
+        Integer(1, 1 << 20),
+        "room for records that the learner has not taken; full, episodes are cut short",
+    ),
+    key(
+        "storage.outbox_sync_ms",
+        "ms",
+        Integer(0, 10_000),
+        "how long a record may wait to be forced to the actor's disk; 0: each at once. A power cut \
+         loses what waits, a killed process loses nothing",
+    ),
+    key(
+        "storage.segment_mib",
+        "MiB",
+        Integer(1, 1024),
+        "size at which a file of the journal or of the outbox is closed and the next begun",
+    ),
     key("threads.actor", "threads", Integer(1, 256), "libtorch threads of the actor"),
     key("threads.learner", "threads", Integer(1, 256), "libtorch threads of the learner"),
     key("eval.episodes", "episodes", Integer(1, 100_000), "episodes of an evaluation"),
