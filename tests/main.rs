@@ -5,6 +5,8 @@
 mod bad_input;
 mod determinism;
 mod end_to_end;
+#[expect(dead_code, reason = "the torture uses the rest")]
+mod ground_truth;
 mod process_faults;
 mod recording;
 mod support;

@@ -10,6 +10,8 @@ cargo xtask <command>
   demo [options of `reins demo`]
                             set up, build, and run the main job, e.g. demo --seed 1 --run first
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
+  torture [--trials N] [--seed S]
+                            kill actor and learner in the middle of runs, see that nothing is lost
   ci                        what the merge gate runs: fmt, rules, licences, clippy, tests, docs
   check-deps                check which crate uses which
 
@@ -40,6 +42,10 @@ pub enum Command {
         setup: SetupOptions,
         unit_only: bool,
     },
+    /// `pass_on` goes to the harness as it stands.
+    Torture {
+        pass_on: Vec<OsString>,
+    },
     Ci,
     CheckDeps,
 }
@@ -52,6 +58,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     };
     if name == "demo" {
         return Ok(demo(parser.raw_args()?));
+    }
+    if name == "torture" {
+        return Ok(Command::Torture { pass_on: parser.raw_args()?.collect() });
     }
     let takes_setup_options = matches!(name.as_str(), "setup" | "test");
     let mut setup = SetupOptions::default();
@@ -106,6 +115,12 @@ mod test {
             pass_on: ["--seed", "3", "--run", "first"].map(OsString::from).to_vec(),
         };
         assert_eq!(parsed("demo --seed 3 --yes --run first"), Ok(expected));
+    }
+
+    #[test]
+    fn torture_passes_everything_on() {
+        let pass_on = ["--trials", "200"].map(OsString::from).to_vec();
+        assert_eq!(parsed("torture --trials 200"), Ok(Command::Torture { pass_on }));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask setup | demo | test | ci | check-deps`.
+//! Chores of this repository: `cargo xtask setup | demo | test | torture | ci | check-deps`.
 //! Few and light dependencies: it is built before anything else is there. It never asks for more
 //! rights than it has; what it may not do itself it prints as a command to type.
 
@@ -12,6 +12,7 @@ mod setup;
 mod shell;
 mod stopwatch;
 mod test;
+mod torture;
 
 use args::Command;
 use paths::Paths;
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Setup(options) => setup::run(&paths, &options).map(drop),
         Command::Demo { setup, pass_on } => demo::run(&paths, &setup, &pass_on),
         Command::Test { setup, unit_only } => test::run(&paths, &setup, unit_only),
+        Command::Torture { pass_on } => torture::run(&paths, &pass_on),
         Command::Ci => ci::run(&paths),
         Command::CheckDeps => check_deps::run(&paths),
     }
