@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use drivers::{EpisodeBrief, StopKind};
+use drivers::{Command, EpisodeBrief, StopKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tasks::EpisodeRules;
@@ -12,14 +12,14 @@ use wire::{
     geometry::Pose,
 };
 
-use super::ControlLoop;
+use super::{ControlLoop, Devices};
 use crate::{
     arbiter::{Choice, Hand, Handover},
     config::OperatorCommand,
     episode::{Episode, Judged, StepSeen},
     error::ActorError,
     fault::{Fault, Response},
-    senses::{Seen, arm_state},
+    senses::{Seen, arm_fault},
     status::Activity,
     view_event::{StepTiming, StepView, ViewEvent},
 };
@@ -39,6 +39,12 @@ struct Decision {
     policy_action: Option<Action>,
     human_action: Option<Action>,
     policy_time: Duration,
+}
+
+/// What an action counts from.
+struct Departure {
+    measured: Pose,
+    last_target: Option<Pose>,
 }
 
 /// What the gate made of it.
@@ -127,7 +133,7 @@ impl ControlLoop {
         let acted = self
             .decide(kind, started_at, &before, noise)
             .and_then(|decision| Ok((self.command(started_at, &decision.choice)?, decision)));
-        let (motion, decision) = match acted {
+        let (departure, decision) = match acted {
             Ok(acted) => acted,
             Err(fault) => return Ok(cut(episode, fault)),
         };
@@ -145,11 +151,12 @@ impl ControlLoop {
         self.pacer.began(self.devices.clock.now());
 
         // Without the true successor there is no step to record.
-        let next = match self.observe() {
-            Ok(next) => next,
+        let arrived = self.arrive(&departure).and_then(|motion| Ok((motion, self.observe()?)));
+        let (motion, next) = match arrived {
+            Ok(arrived) => arrived,
             Err(fault) => return Ok(cut(episode, fault)),
         };
-        let fault = self.storage_fault();
+        let fault = arm_fault(&self.devices.gate).or_else(|| self.storage_fault());
         let stop = if fault.is_some() {
             Some(TruncationCause::Fault)
         } else if self.must_end(shutdown) {
@@ -228,10 +235,10 @@ impl ControlLoop {
         self.tally.progress.ended(id, kind, end.outcome);
         self.recent.add(kind, end);
         self.status.recent = self.recent.view();
-        let stopped = fault.as_ref().is_some_and(|f| f.response() == Response::StopArm);
-        if !stopped {
+        if !fault.as_ref().is_some_and(|fault| fault.response().recovers()) {
             self.stops_in_a_row = 0;
         }
+        self.log_gate(id);
         if let Some(fault) = fault {
             self.status.faults.episodes += 1;
             tracing::warn!(episode = %id, steps = end.steps, "the episode was cut short: {fault}");
@@ -326,17 +333,28 @@ impl ControlLoop {
     }
 
     /// Sends the chosen action through the gate.
-    fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Motion, Fault> {
+    fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Departure, Fault> {
+        let gate = &mut self.devices.gate;
         if choice.handover.is_some() {
-            self.devices.gate.forget_target();
+            gate.hand_over();
         }
-        let measured = arm_state(&self.devices.gate)?.tcp_pose;
-        let last = self.devices.gate.target(now).copied();
-        let wanted = self.map.target(&choice.action, &measured, last.as_ref());
-        let report =
-            self.devices.gate.command(now, &wanted).map_err(|e| Fault::ArmFailed(e.to_string()))?;
-        let executed = self.map.action(&report.target, &measured, last.as_ref()).clipped();
-        Ok(Motion { target: report.target, executed, events: report.events })
+        if let Some(fault) = arm_fault(gate) {
+            return Err(fault);
+        }
+        let failed = |e: drivers::ArmError| Fault::ArmFailed(e.to_string());
+        let measured = gate.state().map_err(failed)?.value.tcp_pose;
+        let last_target = gate.target(now);
+        let wanted = self.map.target(&choice.action, &measured, last_target.as_ref());
+        gate.command(now, &Command::every(self.pacer.period(), wanted)).map_err(failed)?;
+        Ok(Departure { measured, last_target })
+    }
+
+    /// What the step's command has come to, as the action that would have asked for just that.
+    fn arrive(&mut self, from: &Departure) -> Result<Motion, Fault> {
+        let done = self.devices.gate.settle().map_err(|e| Fault::ArmFailed(e.to_string()))?;
+        let executed =
+            self.map.action(&done.target, &from.measured, from.last_target.as_ref()).clipped();
+        Ok(Motion { target: done.target, executed, events: done.events })
     }
 
     pub(super) fn observe(&mut self) -> Result<Seen, Fault> {
@@ -356,7 +374,7 @@ impl ControlLoop {
     /// The episode is over: the arm keeps its pose, or brakes when it is what failed.
     fn halt(&mut self, fault: Option<&Fault>) {
         let how = match fault.map(Fault::response) {
-            None | Some(Response::TruncateEpisode) => StopKind::Hold,
+            None | Some(Response::TruncateEpisode | Response::HoldArm) => StopKind::Hold,
             Some(Response::StopArm) => StopKind::Controlled,
         };
         if let Err(error) = self.devices.gate.stop(how) {
@@ -364,13 +382,34 @@ impl ControlLoop {
         }
     }
 
+    /// What the gate did in an episode, in one line after it.
+    fn log_gate(&mut self, episode: EpisodeId) {
+        let counts = self.devices.gate.counts();
+        let news = counts.since(&self.gate_logged);
+        self.gate_logged = counts;
+        let did: Vec<_> = news.named().map(|(name, count)| format!("{name} {count}")).collect();
+        if news.serious().next().is_some() {
+            tracing::warn!(%episode, "the gate: {}", did.join(", "));
+        } else if !did.is_empty() {
+            tracing::debug!(%episode, "the gate: {}", did.join(", "));
+        }
+    }
+
     /// Carries out what the operator said; whether the episode is to end.
-    fn operator_commands(&mut self) -> bool {
+    pub(super) fn operator_commands(&mut self) -> bool {
         let mut end = false;
-        for command in self.devices.operator.iter().flat_map(|commands| commands.try_iter()) {
+        let Devices { operator, gate, .. } = &mut self.devices;
+        for command in operator.iter().flat_map(|commands| commands.try_iter()) {
             match command {
                 OperatorCommand::EndEpisode => end = true,
                 OperatorCommand::Release => self.arbiter.release(),
+                OperatorCommand::EmergencyStop => {
+                    if let Err(error) = gate.emergency_stop("the operator asked for it") {
+                        tracing::error!("the arm did not take the emergency stop: {error}");
+                    }
+                }
+                // A moving arm has nothing to recover from.
+                OperatorCommand::Recover => {}
             }
         }
         end
