@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod determinism;
+mod device;
 mod end_to_end;
 mod process_faults;
 mod recording;

@@ -6,6 +6,7 @@ pub mod arm;
 pub mod camera;
 pub mod cell;
 pub mod gate;
+pub mod remote;
 pub mod teleop;
 
 pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod gate;
 mod rehearsal;
 
 use std::time::Duration;
