@@ -6,6 +6,7 @@
 //! within the step, which is what makes a run reproducible.)
 
 mod drive;
+mod motion;
 mod reset;
 
 use std::{
