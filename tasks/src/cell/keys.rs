@@ -33,7 +33,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "limits.tilt_max_rad",
         "rad",
-        Number(0.0, 3.0),
+        Number(0.0, PI),
         "how far the tool's z axis may lean away from that of the orientation",
     ),
     key(
