@@ -30,6 +30,8 @@ pub enum Command {
     Report(Report),
     /// Open the recording of a run in the rerun viewer.
     View(View),
+    /// The arm of a cell and its gate in a process of their own, commanded over a local socket.
+    Device(Device),
     /// Check a configuration and this machine, and say how to mend what is wrong.
     Doctor(Doctor),
 }
@@ -143,6 +145,16 @@ pub struct Report {
 #[derive(Debug, Args)]
 pub struct View {
     pub run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Device {
+    /// The cell: arm, limits.
+    #[arg(long, value_name = "FILE", default_value = "configs/cells/sim-ram.toml")]
+    pub cell: PathBuf,
+    /// Where clients connect. Who may is decided by the rights of this file's folder.
+    #[arg(long, value_name = "FILE", default_value = "reins-device.sock")]
+    pub socket: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod actor;
 mod baseline;
 mod demo;
+mod device;
 mod doctor;
 mod eval;
 mod learner;
@@ -21,6 +22,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Baseline(baseline) => baseline::run(&baseline),
         Command::Report(report) => report::run(&report),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
+        Command::Device(device) => device::run(&device),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }
 }

@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod cli;
 mod commands;
+mod console;
 mod evaluation;
 mod parts;
 mod progress;

@@ -275,6 +275,3 @@ impl Comparison<'_> {
 fn differ(a: &[f32], b: &[f32]) -> bool {
     a.len() != b.len() || a.iter().zip(b).any(|(a, b)| (a - b).abs() > TOLERANCE)
 }
-
-#[cfg(test)]
-mod tests;

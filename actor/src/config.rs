@@ -86,6 +86,10 @@ pub enum OperatorCommand {
     EndEpisode,
     /// The policy drives again at once, also after the teleop device was lost.
     Release,
+    /// Stops the arm; only `Recover` ends that.
+    EmergencyStop,
+    /// The operator has looked at the cell: the arm may move again, also after an emergency stop.
+    Recover,
 }
 
 pub struct ActorParts {

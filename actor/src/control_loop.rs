@@ -6,6 +6,7 @@
 //! within the step, which is what makes a run reproducible.)
 
 mod drive;
+mod motion;
 mod reset;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use drivers::{Arm, Fixture, Gate, StopKind, SuccessSensor, Teleop};
+use drivers::{Arm, Fixture, Gate, GateCounts, StopKind, SuccessSensor, Teleop};
 use tasks::{ActionMap, TaskConfig};
 use wire::{Clock, EpisodeKind, Pace, PolicyVersion};
 
@@ -78,8 +79,10 @@ pub struct ControlLoop {
     tally: Tally,
     status: Status,
     recent: Recent,
-    /// Episodes in a row after which the arm had to be recovered.
+    /// Automatic recoveries of the arm since an episode went without.
     stops_in_a_row: u32,
+    /// What the gate had done when it was logged last.
+    gate_logged: GateCounts,
     /// Questions to a learner in lockstep since it last gave what was wanted.
     asks: u32,
 }
@@ -111,6 +114,7 @@ impl ControlLoop {
             status: Status::default(),
             recent: Recent::default(),
             stops_in_a_row: 0,
+            gate_logged: GateCounts::default(),
             asks: 0,
             config,
             devices,
@@ -166,6 +170,7 @@ impl ControlLoop {
     /// where sleeping is what moves it; a real arm holds when its lease runs out.
     fn wait(&mut self, activity: Activity, wanted: &'static str) -> Result<(), ActorError> {
         self.show(activity);
+        self.devices.gate.expect_pause();
         match &mut self.sink {
             RecordSink::Channel(_) => self.hub.wait(WAIT_POLL),
             RecordSink::Inline(courier) => {
@@ -254,6 +259,7 @@ impl ControlLoop {
         };
         status.punctuality = self.pacer.punctuality();
         status.outbox_depth = self.gauge.depth();
+        status.gate = self.devices.gate.counts();
         status.faults.stale_frames = self.devices.senses.stale_frames();
         status.faults.unusable_policies = news.unusable_policies;
         status.link_trouble = news.link_trouble;

@@ -13,8 +13,10 @@ pub enum Fault {
     PolicyFailed(String),
     /// The arm gives no state or refuses a command.
     ArmFailed(String),
-    /// The arm stopped by itself.
-    ArmReflex,
+    /// The arm stopped by itself, or the gate stopped it.
+    ArmReflex(String),
+    /// A stop that only an operator ends.
+    EmergencyStop(String),
     /// The learner has been away for so long that the disk has no room for more.
     OutboxFull,
     /// The recorder did not keep up.
@@ -25,8 +27,20 @@ pub enum Fault {
 pub enum Response {
     /// Hold the arm where it is and end the episode.
     TruncateEpisode,
+    /// Hold the arm, end the episode, and recover the arm before the next.
+    HoldArm,
     /// Brake, end the episode, and recover the arm before the next.
     StopArm,
+}
+
+impl Response {
+    /// Whether the arm must be recovered before it moves again.
+    pub fn recovers(self) -> bool {
+        match self {
+            Self::TruncateEpisode => false,
+            Self::HoldArm | Self::StopArm => true,
+        }
+    }
 }
 
 impl Fault {
@@ -37,7 +51,9 @@ impl Fault {
             | Self::PolicyFailed(_)
             | Self::OutboxFull
             | Self::RecorderLate => Response::TruncateEpisode,
-            Self::ArmFailed(_) | Self::ArmReflex => Response::StopArm,
+            // The gate has stopped the motion already, and may be backing off.
+            Self::ArmReflex(_) => Response::HoldArm,
+            Self::ArmFailed(_) | Self::EmergencyStop(_) => Response::StopArm,
         }
     }
 }
@@ -48,7 +64,8 @@ impl fmt::Display for Fault {
             Self::CameraLost(what) | Self::ObservationUnfit(what) => f.write_str(what),
             Self::PolicyFailed(what) => write!(f, "the policy failed: {what}"),
             Self::ArmFailed(what) => f.write_str(what),
-            Self::ArmReflex => f.write_str("the arm stopped by itself"),
+            Self::ArmReflex(why) => write!(f, "the arm was stopped: {why}"),
+            Self::EmergencyStop(why) => write!(f, "the arm was stopped: {why}"),
             Self::OutboxFull => {
                 f.write_str("the outbox is full: the learner has not taken records for a long time")
             }

@@ -114,11 +114,11 @@ impl Senses {
         host: &dyn Clock,
     ) -> Result<Seen, Fault> {
         let began = host.now();
-        let state = arm_state(gate)?;
+        let state = measured(gate)?;
         let captured_at = clock.now();
         let measured =
             Measured { tcp_pose: state.tcp_pose, twist: state.twist, wrench: state.wrench };
-        let proprio = self.observer.proprio(&measured, gate.target(captured_at));
+        let proprio = self.observer.proprio(&measured, gate.target(captured_at).as_ref());
         let frames = self.frames()?;
         let observed = host.now();
         let features = self.encode(&frames)?;
@@ -174,13 +174,30 @@ impl Eye {
     }
 }
 
-/// The state of an arm that can be commanded.
-pub fn arm_state<A: Arm>(gate: &Gate<A>) -> Result<ArmState, Fault> {
+/// What the arm measures, whatever its mode.
+fn measured<A: Arm>(gate: &Gate<A>) -> Result<ArmState, Fault> {
     let state = gate.state().map_err(|e| Fault::ArmFailed(e.to_string()))?.value;
+    if state.mode == ArmMode::Disconnected {
+        return Err(Fault::ArmFailed("the arm is disconnected".into()));
+    }
+    Ok(state)
+}
+
+/// Why the arm cannot be commanded just now, if so.
+pub fn arm_fault<A: Arm>(gate: &Gate<A>) -> Option<Fault> {
+    let state = match measured(gate) {
+        Ok(state) => state,
+        Err(fault) => return Some(fault),
+    };
+    let why = || match gate.refusal() {
+        Some(trip) => trip.to_string(),
+        None => "by itself".into(),
+    };
     match state.mode {
-        ArmMode::Idle | ArmMode::Running | ArmMode::Holding => Ok(state),
-        ArmMode::Reflex => Err(Fault::ArmReflex),
-        ArmMode::Stopped => Err(Fault::ArmFailed("the arm is stopped".into())),
-        ArmMode::Disconnected => Err(Fault::ArmFailed("the arm is disconnected".into())),
+        ArmMode::Idle | ArmMode::Running | ArmMode::Holding => None,
+        ArmMode::Reflex => Some(Fault::ArmReflex(why())),
+        ArmMode::EmergencyStop => Some(Fault::EmergencyStop(why())),
+        ArmMode::Stopped => Some(Fault::ArmFailed(format!("the arm is stopped: {}", why()))),
+        ArmMode::Disconnected => Some(Fault::ArmFailed("the arm is disconnected".into())),
     }
 }

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, TryLockError},
 };
 
+use drivers::GateCounts;
 use serde::{Deserialize, Serialize};
 use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion};
 
@@ -33,6 +34,8 @@ pub enum Activity {
     WaitingForPace,
     /// The disk or the outbox is full: nothing moves until the learner has taken records.
     WaitingForOutbox,
+    /// The arm was stopped; nothing moves until the operator says so.
+    WaitingForOperator,
     /// Sending what is left.
     Draining,
     Ended,
@@ -60,6 +63,8 @@ pub struct Status {
     /// Times that a step waited for the learner's pace.
     pub pace_waits: u64,
     pub faults: Faults,
+    /// What the gate has done.
+    pub gate: GateCounts,
     pub views_dropped: u64,
     /// Why the last request to the learner failed; `None` while the link works.
     pub link_trouble: Option<String>,
@@ -95,6 +100,7 @@ impl fmt::Display for Activity {
             Self::Driving => "driving",
             Self::WaitingForPace => "waiting for the learner to catch up",
             Self::WaitingForOutbox => "the outbox is full, waiting for the learner",
+            Self::WaitingForOperator => "the arm was stopped, waiting for the operator",
             Self::Draining => "sending what is left",
             Self::Ended => "ended",
         })
@@ -130,6 +136,9 @@ impl fmt::Display for Status {
         let total_ms = 1e3 * self.timing.total.as_secs_f64();
         write!(f, " · step {total_ms:.0} ms, {} missed", self.punctuality.missed)?;
         write!(f, " · outbox {}", self.outbox_depth)?;
+        for (name, count) in self.gate.serious() {
+            write!(f, " · gate: {name} {count}")?;
+        }
         match &self.link_trouble {
             Some(trouble) => write!(f, " · no link: {trouble}"),
             None => Ok(()),

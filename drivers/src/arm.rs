@@ -1,11 +1,19 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
+use nalgebra::Matrix6xX;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wire::geometry::{Pose, Twist, Wrench};
 
-use crate::{Stamped, gate::SafeTarget};
+use crate::{
+    Stamped,
+    gate::{SafeTarget, Trip},
+};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// TCP twist [v; w] per joint velocity, base frame: one column per joint.
+pub type Jacobian = Matrix6xX<f64>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ArmMode {
     /// No target yet.
     Idle,
@@ -16,11 +24,13 @@ pub enum ArmMode {
     Stopped,
     /// The arm stopped by itself, for example on contact; only `recover` ends this.
     Reflex,
+    /// Somebody pressed a stop, or asked for one; only an operator ends this.
+    EmergencyStop,
     Disconnected,
 }
 
 /// What an arm measures. Base frame, SI units.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmState {
     pub mode: ArmMode,
     pub tcp_pose: Pose,
@@ -31,7 +41,7 @@ pub struct ArmState {
     pub wrench: Option<Wrench>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopKind {
     /// Keep the pose, stay under control.
     Hold,
@@ -47,6 +57,8 @@ pub enum ArmError {
     NeedsOperator(String),
     #[error("the arm is gone: {0}")]
     Gone(String),
+    #[error("the gate holds the arm back: {0}")]
+    Refused(Trip),
 }
 
 pub trait Arm: Send {
@@ -66,6 +78,16 @@ pub trait Arm: Send {
     fn skeleton(&self) -> Vec<[f64; 3]> {
         Vec::new()
     }
+
+    /// Lower and upper end of each joint (rad); empty if unknown.
+    fn joint_ends(&self) -> &[[f64; 2]] {
+        &[]
+    }
+
+    /// Where the arm is now; `None` if unknown.
+    fn jacobian(&self) -> Option<Jacobian> {
+        None
+    }
 }
 
 impl<A: Arm + ?Sized> Arm for Box<A> {
@@ -83,5 +105,11 @@ impl<A: Arm + ?Sized> Arm for Box<A> {
     }
     fn skeleton(&self) -> Vec<[f64; 3]> {
         (**self).skeleton()
+    }
+    fn joint_ends(&self) -> &[[f64; 2]] {
+        (**self).joint_ends()
+    }
+    fn jacobian(&self) -> Option<Jacobian> {
+        (**self).jacobian()
     }
 }

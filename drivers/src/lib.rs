@@ -6,12 +6,13 @@ pub mod arm;
 pub mod camera;
 pub mod cell;
 pub mod gate;
+pub mod remote;
 pub mod teleop;
 
-pub use arm::{Arm, ArmError, ArmMode, ArmState, StopKind};
+pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
 pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
-pub use gate::{Gate, GateLimits, GateReport, SafeTarget, WorkspaceBox};
+pub use gate::{Command, Gate, GateCounts, GateLimits, GateReport, SafeTarget, WorkspaceBox};
 pub use teleop::{Teleop, TeleopError, TeleopSample};
 
 use wire::Timestamp;

@@ -1,8 +1,19 @@
 //! The simulated arm behind the `Arm` trait.
 
-use drivers::{Arm, ArmError, ArmMode, ArmState, SafeTarget, Stamped, StopKind};
+use drivers::{Arm, ArmError, ArmMode, ArmState, Jacobian, SafeTarget, Stamped, StopKind};
 
-use crate::{truth_log::Happening, world::SharedWorld};
+use crate::{impedance::JOINTS, truth_log::Happening, world::SharedWorld};
+
+/// Where the joints of a Panda end (rad).
+const JOINT_ENDS_RAD: [[f64; 2]; JOINTS] = [
+    [-2.8973, 2.8973],
+    [-1.7628, 1.7628],
+    [-2.8973, 2.8973],
+    [-3.0718, -0.0698],
+    [-2.8973, 2.8973],
+    [-0.0175, 3.7525],
+    [-2.8973, 2.8973],
+];
 
 /// A Panda-like arm. The tool centre point lies at the peg's tip, z along the tool.
 #[derive(Debug)]
@@ -39,5 +50,13 @@ impl Arm for SimArm {
 
     fn skeleton(&self) -> Vec<[f64; 3]> {
         self.world.lock().skeleton()
+    }
+
+    fn joint_ends(&self) -> &[[f64; 2]] {
+        &JOINT_ENDS_RAD
+    }
+
+    fn jacobian(&self) -> Option<Jacobian> {
+        Some(Jacobian::from_iterator(JOINTS, self.world.lock().jacobian().iter().copied()))
     }
 }

@@ -279,6 +279,11 @@ impl World {
         }
     }
 
+    /// At the TCP, where the arm is now.
+    pub fn jacobian(&self) -> &Jacobian {
+        &self.motion.jacobian
+    }
+
     /// Origins of base, joints, hand and TCP (m, base frame).
     pub fn skeleton(&self) -> Vec<[f64; 3]> {
         let joints = self.data.xanchor().iter().copied();

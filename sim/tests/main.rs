@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod gate;
 mod rehearsal;
 
 use std::time::Duration;
 
-use drivers::{Arm, ArmMode, Camera, EpisodeBrief, Fixture, StopKind, SuccessSensor, Teleop};
+use drivers::{
+    Arm, ArmMode, Camera, Command, EpisodeBrief, Fixture, StopKind, SuccessSensor, Teleop,
+};
 use nalgebra::Vector3;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -129,9 +132,10 @@ fn a_stopped_arm_takes_no_command_until_it_is_recovered() {
     let home = cell.tcp();
     cell.gate.stop(StopKind::Controlled).unwrap();
     let target = moved(&home, [0.0, 10.0, 0.0]);
-    assert!(cell.gate.command(cell.clock.now(), &target).is_err());
+    let command = Command::every(STEP, target);
+    assert!(cell.gate.command(cell.clock.now(), &command).is_err());
     cell.gate.stop(StopKind::Hold).unwrap();
-    assert!(cell.gate.command(cell.clock.now(), &target).is_err(), "a milder stop ended the stop");
+    assert!(cell.gate.command(cell.clock.now(), &command).is_err(), "a milder stop ended the stop");
     cell.gate.recover().unwrap();
     assert_eq!(cell.gate.state().unwrap().value.mode, ArmMode::Idle);
     cell.step(&target);

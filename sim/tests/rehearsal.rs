@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use drivers::{EpisodeBrief, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox};
+use drivers::{
+    Command, EpisodeBrief, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox,
+    gate::{ForceLimits, MotionLimits},
+};
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -49,29 +52,26 @@ pub fn tool_down() -> UnitQuaternion<f64> {
 
 pub fn limits() -> GateLimits {
     GateLimits {
-        workspace: WorkspaceBox {
+        // A Panda's own limits, and room for an insertion.
+        linear: MotionLimits { speed_max: 0.25, acceleration_max: 13.0, jerk_max: 6500.0 },
+        angular: MotionLimits { speed_max: 1.0, acceleration_max: 25.0, jerk_max: 12_500.0 },
+        force: ForceLimits { force_max_n: 60.0, ..ForceLimits::default() },
+        ..GateLimits::new(WorkspaceBox {
             min: Vector3::new(0.44, -0.06, 0.002),
             max: Vector3::new(0.56, 0.06, 0.12),
             orientation: tool_down(),
             tilt_max_rad: 0.35,
             yaw_max_rad: std::f64::consts::PI,
-        },
-        step_max_m: 0.05,
-        step_max_rad: 0.2,
-        speed_max_mps: 0.25,
-        speed_max_radps: 1.0,
-        lead_max_m: 0.05,
-        lead_max_rad: 0.3,
-        state_age_max: Duration::from_millis(100),
-        lease: Duration::from_millis(250),
+        })
     }
 }
 
 impl Rehearsal {
     pub fn new(cell: SimCell) -> Self {
+        let gate = Gate::new(cell.arm, limits());
         Self {
-            clock: cell.clock,
-            gate: Gate::new(cell.arm, limits()),
+            clock: gate.ticked(cell.clock),
+            gate,
             cameras: cell.cameras,
             teleop: cell.teleop,
             fixture: cell.fixture,
@@ -88,14 +88,14 @@ impl Rehearsal {
     /// One step with the target `wanted`.
     pub fn step(&mut self, wanted: &Pose) {
         let now = self.clock.now();
-        self.gate.command(now, wanted).unwrap();
+        self.gate.command(now, &Command::every(STEP, *wanted)).unwrap();
         self.clock.sleep_until(now + STEP);
     }
 
     /// Goes to `goal` in a straight line.
     fn go_to(&mut self, goal: &Pose) {
         for _ in 0..60 {
-            let from = self.gate.target(self.clock.now()).copied().unwrap_or(self.tcp());
+            let from = self.gate.target(self.clock.now()).unwrap_or(self.tcp());
             let way = goal.translation.vector - from.translation.vector;
             let reach = (0.015 / way.norm()).min(1.0);
             self.step(&from.lerp_slerp(goal, reach));
@@ -118,14 +118,14 @@ impl Rehearsal {
         let yaw = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), within(0.15));
         self.go_to(&Pose::from_parts(at.into(), yaw * tool_down()));
         self.teleop.announce(brief);
-        self.gate.forget_target();
+        self.gate.hand_over();
     }
 
     /// The person's command as a target: the previous target moved on, within the leash.
     fn target(&self, twist: &[f64; 6]) -> Pose {
         let scale = ActionScale::default();
         let measured = self.tcp();
-        let from = self.gate.target(self.clock.now()).copied().unwrap_or(measured);
+        let from = self.gate.target(self.clock.now()).unwrap_or(measured);
         let linear = Vector3::from_column_slice(&twist[..3]) * scale.linear_m;
         let angular = Vector3::from_column_slice(&twist[3..]) * scale.angular_rad;
         let lead = from.translation.vector + linear - measured.translation.vector;

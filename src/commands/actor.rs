@@ -15,6 +15,7 @@ use wire::transport::zenoh::ZenohLearnerLink;
 
 use crate::{
     cli::Process,
+    console,
     parts::{
         actor::{self as actor_parts, Networks, Recording},
         cell::Cell,
@@ -39,7 +40,7 @@ pub fn run(process: &Process) -> anyhow::Result<()> {
     let link = ZenohLearnerLink::connect(&run.link.endpoint, &run_dir.name())?;
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration)?)?;
     let status = StatusSlot::default();
-    let parts = actor_parts::parts(
+    let mut parts = actor_parts::parts(
         &configuration,
         cell,
         networks,
@@ -47,6 +48,7 @@ pub fn run(process: &Process) -> anyhow::Result<()> {
         Some(recording.views.clone()),
         status.clone(),
     );
+    parts.operator = console::listen()?;
     let program = actor_parts::training_program(&configuration);
     let config = actor_parts::config(
         &run_dir.name(),

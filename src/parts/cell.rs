@@ -1,13 +1,14 @@
 //! Devices of a cell, as its file names them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use drivers::{
     Arm, Camera, Crop, Cropped, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox,
+    gate::{ForceLimits, JointLimits, MotionLimits},
 };
 use nalgebra::Vector3;
-use sim::{SimCell, SimConfig};
+use sim::{ClockMode, SimCell, SimConfig};
 use tasks::{
     CellConfig, TaskConfig,
     cell::{ArmDriver, TeleopDriver},
@@ -37,15 +38,25 @@ impl Cell {
     }
 
     fn start_sim(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        let sim =
-            SimCell::start(sim_config(cell, task, seed)?).context("starting the simulated cell")?;
+        let config = sim_config(cell, task, seed)?;
+        let clock_mode = config.clock;
+        let sim = SimCell::start(config).context("starting the simulated cell")?;
+        let arm: Box<dyn Arm> = Box::new(sim.arm);
+        let gate = Gate::new(arm, gate_limits(cell));
+        let clock = match clock_mode {
+            ClockMode::Simulated => gate.ticked(sim.clock),
+            ClockMode::Real => {
+                gate.run_in_real_time(sim.clock.clone())?;
+                sim.clock
+            }
+        };
         let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
             TeleopDriver::None => None,
             TeleopDriver::Scripted => Some(Box::new(sim.teleop)),
         };
         Ok(Self {
-            clock: sim.clock,
-            gate: Gate::new(Box::new(sim.arm), gate_limits(cell)),
+            clock,
+            gate,
             cameras: sim
                 .cameras
                 .into_iter()
@@ -119,11 +130,33 @@ pub fn gate_limits(cell: &CellConfig) -> GateLimits {
         },
         step_max_m: limits.step_max_m,
         step_max_rad: limits.step_max_rad,
-        speed_max_mps: limits.speed_max_mps,
-        speed_max_radps: limits.speed_max_radps,
         lead_max_m: limits.lead_max_m,
         lead_max_rad: limits.lead_max_rad,
-        state_age_max: limits.state_age_max(),
-        lease: limits.lease(),
+        linear: MotionLimits {
+            speed_max: limits.speed_max_mps,
+            acceleration_max: limits.acceleration_max_mps2,
+            jerk_max: limits.jerk_max_mps3,
+        },
+        angular: MotionLimits {
+            speed_max: limits.speed_max_radps,
+            acceleration_max: limits.acceleration_max_radps2,
+            jerk_max: limits.jerk_max_radps3,
+        },
+        force: ForceLimits {
+            force_max_n: limits.force_max_n,
+            torque_max_nm: limits.torque_max_nm,
+            time: Duration::from_millis(limits.force_time_ms),
+            back_off_m: limits.back_off_m,
+        },
+        joints: JointLimits {
+            margin_rad: limits.joint_margin_rad,
+            condition_slow: limits.condition_slow,
+            condition_stop: limits.condition_stop,
+        },
+        state_age_max: Duration::from_millis(limits.state_age_max_ms),
+        state_lost_after: Duration::from_millis(limits.state_lost_ms),
+        lease: Duration::from_millis(limits.lease_ms),
+        stop_after: Duration::from_millis(limits.stop_after_ms),
+        takeover_ramp: Duration::from_millis(limits.takeover_ramp_ms),
     }
 }

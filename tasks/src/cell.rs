@@ -59,23 +59,80 @@ pub struct LimitsConfig {
     pub step_max_rad: f64,
     pub speed_max_mps: f64,
     pub speed_max_radps: f64,
+    pub acceleration_max_mps2: f64,
+    pub acceleration_max_radps2: f64,
+    pub jerk_max_mps3: f64,
+    pub jerk_max_radps3: f64,
     pub lead_max_m: f64,
     pub lead_max_rad: f64,
+    pub force_max_n: f64,
+    pub torque_max_nm: f64,
+    pub force_time_ms: u64,
+    /// Way back after too hard a contact; 0 only holds.
+    pub back_off_m: f64,
+    pub joint_margin_rad: f64,
+    pub condition_slow: f64,
+    pub condition_stop: f64,
     pub state_age_max_ms: u64,
+    pub state_lost_ms: u64,
     pub lease_ms: u64,
+    /// From the end of a lease to the stop.
+    pub stop_after_ms: u64,
+    pub takeover_ramp_ms: u64,
 }
+
+/// The gate's targets are means over `2 a / j`, and longer than this they are no motion.
+const PROFILE_MEAN_MAX_S: f64 = 2.0;
 
 impl LimitsConfig {
     pub fn orientation(&self) -> UnitQuaternion<f64> {
         from_euler_xyz(&Vector3::from(self.orientation_rpy_rad))
     }
 
-    pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.lease_ms)
-    }
-
-    pub fn state_age_max(&self) -> Duration {
-        Duration::from_millis(self.state_age_max_ms)
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let corners = self.workspace_min_m.iter().zip(&self.workspace_max_m);
+        for (axis, (min, max)) in ["x", "y", "z"].iter().zip(corners) {
+            if min >= max {
+                faults.push(Fault::new(
+                    "limits.workspace_max_m",
+                    format!("is not above workspace_min_m in {axis} ({max} against {min})"),
+                    "Give the lower corner as workspace_min_m and the upper as workspace_max_m",
+                ));
+            }
+        }
+        for (key, acceleration, jerk) in [
+            ("limits.jerk_max_mps3", self.acceleration_max_mps2, self.jerk_max_mps3),
+            ("limits.jerk_max_radps3", self.acceleration_max_radps2, self.jerk_max_radps3),
+        ] {
+            if 2.0 * acceleration / jerk > PROFILE_MEAN_MAX_S {
+                faults.push(Fault::new(
+                    key,
+                    format!(
+                        "lets an acceleration of {acceleration} grow too slowly ({jerk} per s)"
+                    ),
+                    "Raise it to the acceleration or more, ten times that is usual",
+                ));
+            }
+        }
+        for (key, later, other, earlier) in [
+            ("limits.condition_stop", self.condition_stop, "condition_slow", self.condition_slow),
+            (
+                "limits.state_lost_ms",
+                self.state_lost_ms as f64,
+                "state_age_max_ms",
+                self.state_age_max_ms as f64,
+            ),
+        ] {
+            if later <= earlier {
+                faults.push(Fault::new(
+                    key,
+                    format!("is not above {other} ({later} against {earlier})"),
+                    "Give the milder answer the lower value",
+                ));
+            }
+        }
+        faults
     }
 }
 
@@ -168,18 +225,7 @@ impl ConfigFile for CellConfig {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let limits = &self.limits;
-        let corners = limits.workspace_min_m.iter().zip(&limits.workspace_max_m);
-        for (axis, (min, max)) in ["x", "y", "z"].iter().zip(corners) {
-            if min >= max {
-                faults.push(Fault::new(
-                    "limits.workspace_max_m",
-                    format!("is not above workspace_min_m in {axis} ({max} against {min})"),
-                    "Give the lower corner as workspace_min_m and the upper as workspace_max_m",
-                ));
-            }
-        }
+        let mut faults = self.limits.faults();
         for (i, camera) in self.cameras.iter().enumerate() {
             if self.cameras[..i].iter().any(|other| other.name == camera.name) {
                 faults.push(Fault::new(

@@ -33,8 +33,10 @@ impl Place {
     pub fn new(folder: PathBuf, seed: u64, small_outbox: bool) -> Self {
         let place = Self { folder };
         let truth = place.truth_log();
-        let cell = CELL
-            .replace("name = \"wrist\"", &format!("name = \"wrist\"\nwidth = {SIDE}\nheight = {SIDE}"));
+        let cell = CELL.replace(
+            "name = \"wrist\"",
+            &format!("name = \"wrist\"\nwidth = {SIDE}\nheight = {SIDE}"),
+        );
         place.write("cell.toml", &format!("{cell}truth_log = {truth:?}\n"));
         place.write("task.toml", &task());
         place.write("run.toml", &run(seed, small_outbox));
@@ -96,7 +98,8 @@ impl Place {
 /// What the arm did and measured must follow from what the cell wrote: no lag of the target, and
 /// actions from the measured pose.
 fn task() -> String {
-    let proprio = "[\"position\", \"rotation\", \"linear-velocity\", \"angular-velocity\", \"force\"]";
+    let proprio =
+        "[\"position\", \"rotation\", \"linear-velocity\", \"angular-velocity\", \"force\"]";
     let observation = format!(
         "[observation]\nimage_width = {SIDE}\nimage_height = {SIDE}\nproprio = {proprio}\n\n"
     );

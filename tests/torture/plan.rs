@@ -69,7 +69,11 @@ fn strike(aim: Aim, rng: &mut ChaCha8Rng) -> Strike {
     let victim = match aim {
         _ if both => Victim::Both,
         Aim::AnyInstant(_) | Aim::OutboxFull => {
-            if rng.random_bool(0.5) { Victim::Actor } else { Victim::Learner }
+            if rng.random_bool(0.5) {
+                Victim::Actor
+            } else {
+                Victim::Learner
+            }
         }
         Aim::JournalWritten | Aim::CheckpointMade | Aim::JournalRolled => Victim::Learner,
         Aim::OutboxWritten | Aim::OutboxRolled => Victim::Actor,

@@ -25,8 +25,19 @@ impl GateEvents {
     pub const LEAD: Self = Self(1 << 4);
     pub const LEASE_EXPIRED: Self = Self(1 << 5);
     pub const STALE_STATE: Self = Self(1 << 6);
+    /// The arm got less than it was sent for: speed, acceleration or jerk did not allow it.
+    pub const PROFILE: Self = Self(1 << 7);
+    /// The environment pushed back too hard.
+    pub const FORCE: Self = Self(1 << 8);
+    pub const EMERGENCY_STOP: Self = Self(1 << 9);
+    pub const JOINT_MARGIN: Self = Self(1 << 10);
+    pub const SINGULARITY: Self = Self(1 << 11);
+    /// Another hand took over; the speed grows from nothing.
+    pub const TAKEOVER: Self = Self(1 << 12);
+    /// Nobody renewed the lease, or the state was lost: the arm was stopped.
+    pub const STOPPED: Self = Self(1 << 13);
 
-    pub const NAMES: [(Self, &'static str); 7] = [
+    pub const NAMES: [(Self, &'static str); 14] = [
         (Self::NOT_FINITE, "not finite"),
         (Self::WORKSPACE, "workspace"),
         (Self::STEP, "step"),
@@ -34,6 +45,13 @@ impl GateEvents {
         (Self::LEAD, "lead"),
         (Self::LEASE_EXPIRED, "lease expired"),
         (Self::STALE_STATE, "stale state"),
+        (Self::PROFILE, "profile"),
+        (Self::FORCE, "force"),
+        (Self::EMERGENCY_STOP, "emergency stop"),
+        (Self::JOINT_MARGIN, "joint margin"),
+        (Self::SINGULARITY, "singularity"),
+        (Self::TAKEOVER, "takeover"),
+        (Self::STOPPED, "stopped"),
     ];
 
     pub fn is_empty(self) -> bool {

@@ -2,24 +2,22 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use drivers::{EpisodeBrief, StopKind};
+use drivers::EpisodeBrief;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tasks::EpisodeRules;
 use wire::{
-    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, GateEvents, Observation,
-    PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp, TruncationCause,
-    geometry::Pose,
+    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, Observation, PolicyVersion, Record,
+    RecordBody, RecordPosition, Step, Timestamp, TruncationCause, geometry::Pose,
 };
 
-use super::ControlLoop;
+use super::{ControlLoop, motion::Motion};
 use crate::{
     arbiter::{Choice, Hand, Handover},
-    config::OperatorCommand,
     episode::{Episode, Judged, StepSeen},
     error::ActorError,
-    fault::{Fault, Response},
-    senses::{Seen, arm_state},
+    fault::Fault,
+    senses::{Seen, arm_fault},
     status::Activity,
     view_event::{StepTiming, StepView, ViewEvent},
 };
@@ -39,13 +37,6 @@ struct Decision {
     policy_action: Option<Action>,
     human_action: Option<Action>,
     policy_time: Duration,
-}
-
-/// What the gate made of it.
-struct Motion {
-    target: Pose,
-    executed: Action,
-    events: GateEvents,
 }
 
 impl ControlLoop {
@@ -127,7 +118,7 @@ impl ControlLoop {
         let acted = self
             .decide(kind, started_at, &before, noise)
             .and_then(|decision| Ok((self.command(started_at, &decision.choice)?, decision)));
-        let (motion, decision) = match acted {
+        let (departure, decision) = match acted {
             Ok(acted) => acted,
             Err(fault) => return Ok(cut(episode, fault)),
         };
@@ -145,11 +136,12 @@ impl ControlLoop {
         self.pacer.began(self.devices.clock.now());
 
         // Without the true successor there is no step to record.
-        let next = match self.observe() {
-            Ok(next) => next,
+        let arrived = self.arrive(&departure).and_then(|motion| Ok((motion, self.observe()?)));
+        let (motion, next) = match arrived {
+            Ok(arrived) => arrived,
             Err(fault) => return Ok(cut(episode, fault)),
         };
-        let fault = self.storage_fault();
+        let fault = arm_fault(&self.devices.gate).or_else(|| self.storage_fault());
         let stop = if fault.is_some() {
             Some(TruncationCause::Fault)
         } else if self.must_end(shutdown) {
@@ -229,10 +221,10 @@ impl ControlLoop {
         self.tally.progress.ended(id, kind, end.outcome);
         self.recent.add(kind, end);
         self.status.recent = self.recent.view();
-        let stopped = fault.as_ref().is_some_and(|f| f.response() == Response::StopArm);
-        if !stopped {
+        if !fault.as_ref().is_some_and(|fault| fault.response().recovers()) {
             self.stops_in_a_row = 0;
         }
+        self.log_gate(id);
         if let Some(fault) = fault {
             self.status.faults.episodes += 1;
             tracing::warn!(episode = %id, steps = end.steps, "the episode was cut short: {fault}");
@@ -326,20 +318,6 @@ impl ControlLoop {
         }
     }
 
-    /// Sends the chosen action through the gate.
-    fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Motion, Fault> {
-        if choice.handover.is_some() {
-            self.devices.gate.forget_target();
-        }
-        let measured = arm_state(&self.devices.gate)?.tcp_pose;
-        let last = self.devices.gate.target(now).copied();
-        let wanted = self.map.target(&choice.action, &measured, last.as_ref());
-        let report =
-            self.devices.gate.command(now, &wanted).map_err(|e| Fault::ArmFailed(e.to_string()))?;
-        let executed = self.map.action(&report.target, &measured, last.as_ref()).clipped();
-        Ok(Motion { target: report.target, executed, events: report.events })
-    }
-
     pub(super) fn observe(&mut self) -> Result<Seen, Fault> {
         let devices = &mut self.devices;
         devices.senses.observe(&devices.gate, &*devices.clock, &*devices.host_clock)
@@ -352,29 +330,6 @@ impl ControlLoop {
         } else {
             (!self.sink.has_room()).then_some(Fault::RecorderLate)
         }
-    }
-
-    /// The episode is over: the arm keeps its pose, or brakes when it is what failed.
-    fn halt(&mut self, fault: Option<&Fault>) {
-        let how = match fault.map(Fault::response) {
-            None | Some(Response::TruncateEpisode) => StopKind::Hold,
-            Some(Response::StopArm) => StopKind::Controlled,
-        };
-        if let Err(error) = self.devices.gate.stop(how) {
-            tracing::error!("the arm did not take the stop: {error}");
-        }
-    }
-
-    /// Carries out what the operator said; whether the episode is to end.
-    fn operator_commands(&mut self) -> bool {
-        let mut end = false;
-        for command in self.devices.operator.iter().flat_map(|commands| commands.try_iter()) {
-            match command {
-                OperatorCommand::EndEpisode => end = true,
-                OperatorCommand::Release => self.arbiter.release(),
-            }
-        }
-        end
     }
 
     fn record(&self, position: RecordPosition, body: RecordBody) -> Record {

@@ -2,14 +2,16 @@
 
 use std::sync::atomic::AtomicBool;
 
-use drivers::{ArmError, ArmMode, EpisodeBrief};
+use crossbeam_channel::RecvTimeoutError;
+use drivers::{Arm, ArmError, ArmMode, Command, EpisodeBrief, Gate};
 use tasks::{ResetPlan, ResetStep};
 
-use super::ControlLoop;
+use super::{ControlLoop, WAIT_POLL};
 use crate::{
+    config::OperatorCommand,
     error::{ActorError, ResetFailure},
     pacer::Pacer,
-    senses::Seen,
+    senses::{Seen, arm_fault},
     status::Activity,
 };
 
@@ -30,7 +32,9 @@ impl ControlLoop {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            self.ready_arm()?;
+            if !self.ready_arm(shutdown)? {
+                return Ok(None);
+            }
             match self.try_reset(brief, shutdown) {
                 Ok(seen) => return Ok(seen),
                 Err(source) if attempts >= self.config.attempts_max => {
@@ -43,19 +47,58 @@ impl ControlLoop {
         }
     }
 
-    /// Recovers an arm that stopped, so many times in a row and no more.
-    fn ready_arm(&mut self) -> Result<(), ActorError> {
+    /// Recovers an arm that stopped, so many times in a row and no more; then, and after an
+    /// emergency stop, the operator has to say so. `false` when the actor is to end.
+    fn ready_arm(&mut self, shutdown: &AtomicBool) -> Result<bool, ActorError> {
+        let recover = |gate: &mut Gate<Box<dyn Arm>>| {
+            gate.recover().map_err(|e| ActorError::Reset { attempts: 0, source: e.into() })
+        };
         let mode = self.devices.gate.state().map(|state| state.value.mode);
-        if !matches!(mode, Ok(ArmMode::Reflex | ArmMode::Stopped)) {
-            return Ok(());
+        match mode {
+            Ok(ArmMode::EmergencyStop) => {}
+            Ok(ArmMode::Reflex | ArmMode::Stopped) => {
+                self.stops_in_a_row += 1;
+                if self.stops_in_a_row <= self.config.attempts_max {
+                    self.status.faults.recoveries += 1;
+                    let times = self.stops_in_a_row;
+                    tracing::warn!(times, "the arm was stopped; recovering it");
+                    recover(&mut self.devices.gate)?;
+                    return Ok(true);
+                }
+            }
+            _ => return Ok(true),
         }
-        self.stops_in_a_row += 1;
-        if self.stops_in_a_row > self.config.attempts_max {
+        if !self.await_operator(shutdown)? {
+            return Ok(false);
+        }
+        recover(&mut self.devices.gate)?;
+        let cleared = self.devices.gate.clear_emergency();
+        cleared.map_err(|e| ActorError::Reset { attempts: 0, source: e.into() })?;
+        self.stops_in_a_row = 0;
+        Ok(true)
+    }
+
+    /// Waits for the operator's `Recover`; `false` when the actor is to end.
+    fn await_operator(&mut self, shutdown: &AtomicBool) -> Result<bool, ActorError> {
+        let Some(operator) = self.devices.operator.clone() else {
             return Err(ActorError::ArmNeedsOperator { times: self.stops_in_a_row });
+        };
+        let why = self.devices.gate.refusal();
+        let why = why.map_or_else(|| "by itself".to_owned(), |trip| trip.to_string());
+        tracing::error!("the arm was stopped ({why}) and waits for the operator's `recover`");
+        self.show(Activity::WaitingForOperator);
+        loop {
+            match operator.recv_timeout(WAIT_POLL) {
+                Ok(OperatorCommand::Recover) => return Ok(true),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ActorError::ArmNeedsOperator { times: self.stops_in_a_row });
+                }
+            }
+            if self.must_end(shutdown) {
+                return Ok(false);
+            }
         }
-        self.status.faults.recoveries += 1;
-        tracing::warn!(times = self.stops_in_a_row, "the arm was stopped; recovering it");
-        self.devices.gate.recover().map_err(|e| ActorError::Reset { attempts: 0, source: e.into() })
     }
 
     fn try_reset(
@@ -71,22 +114,27 @@ impl ControlLoop {
                 return Ok(None);
             }
             let state = self.devices.gate.state()?.value;
-            if matches!(state.mode, ArmMode::Reflex | ArmMode::Stopped) {
-                let what = "it stopped during the reset".to_owned();
-                return Err(ArmError::NeedsOperator(what).into());
+            self.operator_commands();
+            if let Some(fault) = arm_fault(&self.devices.gate) {
+                return Err(ArmError::NeedsOperator(fault.to_string()).into());
             }
             match plan.next_target(&state.tcp_pose)? {
                 ResetStep::Move(target) => {
-                    self.devices.gate.command(clock.now(), &target)?;
+                    let command = Command::every(pacer.period(), target);
+                    self.devices.gate.command(clock.now(), &command)?;
                     clock.sleep_until(pacer.next_deadline(clock.now()));
                 }
                 ResetStep::PrepareFixture => {
+                    // It may take a person a while.
+                    self.devices.gate.expect_pause();
                     self.devices.fixture.prepare(brief)?;
                     pacer.restart(clock.now());
                 }
                 ResetStep::Done(start) => {
                     self.map.reset(&start);
                     self.devices.senses.reset(state.tcp_pose);
+                    // What the gate did on the way here belongs to no step.
+                    self.devices.gate.settle()?;
                     let seen = self.observe();
                     return seen.map(Some).map_err(|e| ResetFailure::Observation(e.to_string()));
                 }

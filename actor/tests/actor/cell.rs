@@ -2,7 +2,8 @@
 //!
 //! `.` the hand rests · `H` it moves the arm along +x · `x` the device is lost · `s` as `.`, and the
 //! task succeeds · `S` as `H`, and the task succeeds · `Q` as `.`, and the actor is told to end · `R` as `.`, and the arm stops by itself ·
-//! `!` the process dies. The last string holds for all further episodes, its last letter for all
+//! `F` as `.`, and something presses hard against the tool · `E` as `.`, and the robot's own stop is
+//! pressed · `!` the process dies. The last string holds for all further episodes, its last letter for all
 //! further steps.
 
 use std::sync::{
@@ -17,7 +18,7 @@ use drivers::{
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use wire::{
     Clock, Frame, ManualClock,
-    geometry::{Pose, Twist},
+    geometry::{Pose, Twist, Wrench},
 };
 
 pub const DOWN: [f64; 3] = [std::f64::consts::PI, 0.0, 0.0];
@@ -83,6 +84,10 @@ impl Cell {
         self.world().commands.clone()
     }
 
+    pub fn stops(&self) -> Vec<StopKind> {
+        self.world().stops.clone()
+    }
+
     pub fn last_stop(&self) -> Option<StopKind> {
         self.world().stops.last().copied()
     }
@@ -111,13 +116,16 @@ impl Arm for Cell {
             twist: Twist { linear: Vector3::zeros(), angular: Vector3::zeros() },
             joints: vec![],
             joint_velocities: vec![],
-            wrench: None,
+            wrench: Some(Wrench {
+                force: Vector3::z() * if world.letter == 'F' { 40.0 } else { 0.0 },
+                torque: Vector3::zeros(),
+            }),
         }))
     }
 
     fn command(&mut self, target: SafeTarget) -> Result<(), ArmError> {
         let mut world = self.world();
-        if matches!(world.mode, ArmMode::Stopped | ArmMode::Reflex) {
+        if matches!(world.mode, ArmMode::Stopped | ArmMode::Reflex | ArmMode::EmergencyStop) {
             return Err(ArmError::NeedsOperator("stopped".into()));
         }
         world.mode = ArmMode::Running;
@@ -154,6 +162,7 @@ impl Teleop for Cell {
             'x' => return Err(TeleopError::Gone("pulled".into())),
             'Q' => world.shutdown.store(true, Ordering::SeqCst),
             'R' => world.mode = ArmMode::Reflex,
+            'E' => world.mode = ArmMode::EmergencyStop,
             _ => {}
         }
         Ok(world.stamped(TeleopSample { twist, engaged }))

@@ -52,13 +52,14 @@ fn every_episode_begins_with_the_policy() {
 fn a_takeover_starts_from_where_the_arm_is_and_not_from_where_it_was_sent() {
     let mut rig = Rig::new(train(5));
     let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["...HH"]);
-    cell.soften(0.3);
+    cell.soften(0.035);
     rig.policy_x = -0.5;
     rig.run_in(&cell).expect("a run");
     let commands = cell.commands();
-    let ahead: Vec<f64> = commands[commands.len() - 5..]
-        .iter()
-        .map(|[measured, target]| target.translation.x - measured.translation.x)
+    // Ten targets in each step: from where the arm was to where it was sent in the end.
+    let ahead: Vec<f64> = commands[commands.len() - 50..]
+        .chunks(10)
+        .map(|step| step[9][1].translation.x - step[0][0].translation.x)
         .collect();
     // Target after target the policy gets ahead of the soft arm. The person moves half a
     // centimetre from where the arm is.

@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use actor::{Activity, ActorError, Coupling, OperatorCommand};
 use replay::{JournalConfig, Retention, SyncPolicy};
+use wire::GateEvents;
 
 use crate::{
     cell::Cell,
@@ -23,6 +24,98 @@ fn an_arm_that_keeps_stopping_needs_the_operator() {
     let mut rig = Rig::new(train(100));
     let error = rig.run(&["R"]).1.unwrap_err();
     assert!(matches!(error, ActorError::ArmNeedsOperator { times: 4 }), "{error}");
+}
+
+/// Lets the operator say `Recover` once, as soon as the actor waits for it.
+fn recovering_operator(rig: &mut Rig) -> std::thread::JoinHandle<()> {
+    let (say, heard) = crossbeam_channel::bounded(4);
+    rig.operator = Some(heard);
+    let status = rig.status.clone();
+    let person = std::thread::Builder::new().name("operator".into());
+    let waits = move || {
+        while status.get().activity != Activity::WaitingForOperator {
+            std::thread::yield_now();
+        }
+        say.send(OperatorCommand::Recover).expect("the actor waits");
+        // Stays until the run has ended.
+        while status.get().activity != Activity::Ended {
+            std::thread::yield_now();
+        }
+    };
+    person.spawn(waits).expect("a thread")
+}
+
+#[test]
+fn an_arm_that_keeps_stopping_goes_on_when_the_operator_says_so() {
+    let mut rig = Rig::new(train(5));
+    let operator = recovering_operator(&mut rig);
+    rig.check(&["R", "R", "R", "R", "."], "T:F T:F T:F T:F T:pppppL");
+    operator.join().unwrap();
+    assert_eq!(rig.status.get().faults.recoveries, 3, "three by itself, one by the operator");
+}
+
+#[test]
+fn too_hard_a_contact_truncates_the_episode_with_the_step_in_it() {
+    let mut rig = Rig::new(train(8));
+    rig.check(&["..F", "."], "T:pppF T:pppppL");
+    let state = rig.learner.state();
+    let step = state.steps()[2];
+    assert!(step.truncated && !step.terminated && step.reward <= 0.0);
+    assert!(step.gate_events.contains(GateEvents::FORCE));
+    // The push was over after 20 ms, and with it the way: not all of the command was executed.
+    assert!(step.executed_action.0[0].abs() < step.commanded_action.0[0].abs());
+    assert_eq!(rig.status.get().gate.of(GateEvents::FORCE), 1);
+    assert_eq!(rig.status.get().faults.recoveries, 1);
+}
+
+#[test]
+fn the_robots_own_stop_is_not_recovered_without_the_operator() {
+    let mut rig = Rig::new(train(6));
+    let error = rig.run(&["..E", "."]).1.unwrap_err();
+    assert!(matches!(error, ActorError::ArmNeedsOperator { .. }), "{error}");
+    assert_eq!(rig.recorded(), "T:ppF");
+
+    let mut rig = Rig::new(train(7));
+    let operator = recovering_operator(&mut rig);
+    rig.check(&["..E", "."], "T:ppF T:pppppL");
+    operator.join().unwrap();
+    assert_eq!(rig.status.get().faults.recoveries, 0);
+}
+
+#[test]
+fn an_operators_emergency_stop_ends_the_episode_and_stays() {
+    let mut rig = Rig::new(train(u64::MAX));
+    let (say, heard) = crossbeam_channel::bounded(4);
+    rig.operator = Some(heard);
+    let shutdown = rig.shutdown.clone();
+    let (views, seen) = crossbeam_channel::bounded(64);
+    rig.views = Some(views);
+    let status = rig.status.clone();
+    let person = std::thread::Builder::new().name("operator".into());
+    let person = person.spawn(move || {
+        while !matches!(seen.recv(), Ok(actor::ViewEvent::Step(_))) {}
+        say.send(OperatorCommand::EmergencyStop).expect("the actor runs");
+        // Nothing but `Recover` ends it.
+        while status.get().activity != Activity::WaitingForOperator {
+            std::thread::yield_now();
+        }
+        say.send(OperatorCommand::Release).expect("the actor waits");
+        say.send(OperatorCommand::Recover).expect("the actor waits");
+        while status.get().activity != Activity::Driving {
+            std::thread::yield_now();
+        }
+        shutdown.store(true, Ordering::SeqCst);
+        for _ in seen {}
+        say
+    });
+    let (cell, outcome) = rig.run(&["."]);
+    outcome.unwrap();
+    rig.views = None;
+    person.unwrap().join().unwrap();
+    let recorded = rig.recorded();
+    assert_eq!(recorded.matches('F').count(), 1, "{recorded}");
+    assert!(cell.stops().contains(&drivers::StopKind::Controlled));
+    assert_eq!(rig.status.get().gate.of(GateEvents::EMERGENCY_STOP), 1);
 }
 
 #[test]

@@ -11,7 +11,10 @@ use actor::{
     TrainingBudget, ViewEvent, arbiter::ArbiterConfig, policy::PolicyError,
 };
 use crossbeam_channel::Receiver;
-use drivers::{Arm, Camera, Gate, GateLimits, WorkspaceBox};
+use drivers::{
+    Arm, Camera, Gate, GateLimits, WorkspaceBox,
+    gate::{ForceLimits, MotionLimits},
+};
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -122,13 +125,14 @@ impl Rig {
         let mut config = self.config.clone();
         config.camera_age_max = vec![Duration::from_millis(200); cameras.len()];
         let policy_x = self.policy_x;
+        let gate = Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits());
         let parts = ActorParts {
-            clock: self.clock.clone(),
+            clock: gate.ticked(self.clock.clone()),
             host_clock: match config.coupling {
                 Coupling::Lockstep => self.clock.clone(),
                 Coupling::Threads => Arc::new(wire::SystemClock::new()),
             },
-            gate: Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits()),
+            gate,
             encoder: self.camera.as_ref().map(|_| Box::new(Brightness) as Box<dyn Encoder>),
             cameras,
             teleop: Some(Box::new(cell.clone())),
@@ -215,21 +219,16 @@ fn words(state: &State) -> String {
 fn limits() -> GateLimits {
     let [roll, pitch, yaw] = DOWN;
     GateLimits {
-        workspace: WorkspaceBox {
+        linear: MotionLimits { speed_max: 0.5, acceleration_max: 13.0, jerk_max: 6500.0 },
+        angular: MotionLimits { speed_max: 2.0, acceleration_max: 25.0, jerk_max: 12_500.0 },
+        force: ForceLimits { back_off_m: 0.0, ..ForceLimits::default() },
+        ..GateLimits::new(WorkspaceBox {
             min: Vector3::new(X_MIN, -0.2, 0.05),
             max: Vector3::new(0.6, 0.2, 0.3),
             orientation: UnitQuaternion::from_euler_angles(roll, pitch, yaw),
             tilt_max_rad: 0.5,
             yaw_max_rad: std::f64::consts::PI,
-        },
-        step_max_m: 0.05,
-        step_max_rad: 0.2,
-        speed_max_mps: 0.5,
-        speed_max_radps: 2.0,
-        lead_max_m: 0.05,
-        lead_max_rad: 0.3,
-        state_age_max: Duration::from_millis(100),
-        lease: Duration::from_millis(250),
+        })
     }
 }
 

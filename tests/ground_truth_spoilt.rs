@@ -1,10 +1,16 @@
+//! What the comparison with the ground truth must see, and what it must let pass.
+
 use nalgebra::{Translation3, UnitQuaternion};
+use sim::Happening;
+use tasks::{ActionMap, Measured, Observer, TaskConfig};
 use wire::{
-    ActionSource, ActorId, EpisodeEnd, EpisodeKind, EpisodeStart, Frame, GateEvents, Outcome,
-    PolicyVersion, RecordPosition, Step, UnixNanos,
+    Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
+    GateEvents, Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Step,
+    Timestamp, UnixNanos,
+    geometry::{Pose, Twist, Wrench},
 };
 
-use super::*;
+use crate::ground_truth::{Times, Verdict, compare};
 
 const STEPS: u32 = 3;
 

@@ -1,0 +1,96 @@
+//! From a choice through the gate to the arm, and back to what was executed.
+
+use drivers::{ArmError, Command, StopKind};
+use wire::{Action, EpisodeId, GateEvents, Timestamp, geometry::Pose};
+
+use super::{ControlLoop, Devices};
+use crate::{
+    arbiter::Choice,
+    config::OperatorCommand,
+    fault::{Fault, Response},
+    senses::arm_fault,
+};
+
+/// What an action counts from.
+pub(super) struct Departure {
+    measured: Pose,
+    last_target: Option<Pose>,
+}
+
+/// What the gate made of it.
+pub(super) struct Motion {
+    pub target: Pose,
+    pub executed: Action,
+    pub events: GateEvents,
+}
+
+impl ControlLoop {
+    /// Sends the chosen action through the gate.
+    pub(super) fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Departure, Fault> {
+        let gate = &mut self.devices.gate;
+        if choice.handover.is_some() {
+            gate.hand_over();
+        }
+        if let Some(fault) = arm_fault(gate) {
+            return Err(fault);
+        }
+        let failed = |e: ArmError| Fault::ArmFailed(e.to_string());
+        let measured = gate.state().map_err(failed)?.value.tcp_pose;
+        let last_target = gate.target(now);
+        let wanted = self.map.target(&choice.action, &measured, last_target.as_ref());
+        gate.command(now, &Command::every(self.pacer.period(), wanted)).map_err(failed)?;
+        Ok(Departure { measured, last_target })
+    }
+
+    /// What the step's command has come to, as the action that would have asked for just that.
+    pub(super) fn arrive(&mut self, from: &Departure) -> Result<Motion, Fault> {
+        let done = self.devices.gate.settle().map_err(|e| Fault::ArmFailed(e.to_string()))?;
+        let executed =
+            self.map.action(&done.target, &from.measured, from.last_target.as_ref()).clipped();
+        Ok(Motion { target: done.target, executed, events: done.events })
+    }
+
+    /// The episode is over: the arm keeps its pose, or brakes when it is what failed.
+    pub(super) fn halt(&mut self, fault: Option<&Fault>) {
+        let how = match fault.map(Fault::response) {
+            None | Some(Response::TruncateEpisode | Response::HoldArm) => StopKind::Hold,
+            Some(Response::StopArm) => StopKind::Controlled,
+        };
+        if let Err(error) = self.devices.gate.stop(how) {
+            tracing::error!("the arm did not take the stop: {error}");
+        }
+    }
+
+    /// What the gate did in an episode, in one line after it.
+    pub(super) fn log_gate(&mut self, episode: EpisodeId) {
+        let counts = self.devices.gate.counts();
+        let news = counts.since(&self.gate_logged);
+        self.gate_logged = counts;
+        let did: Vec<_> = news.named().map(|(name, count)| format!("{name} {count}")).collect();
+        if news.serious().next().is_some() {
+            tracing::warn!(%episode, "the gate: {}", did.join(", "));
+        } else if !did.is_empty() {
+            tracing::debug!(%episode, "the gate: {}", did.join(", "));
+        }
+    }
+
+    /// Carries out what the operator said; whether the episode is to end.
+    pub(super) fn operator_commands(&mut self) -> bool {
+        let mut end = false;
+        let Devices { operator, gate, .. } = &mut self.devices;
+        for command in operator.iter().flat_map(|commands| commands.try_iter()) {
+            match command {
+                OperatorCommand::EndEpisode => end = true,
+                OperatorCommand::Release => self.arbiter.release(),
+                OperatorCommand::EmergencyStop => {
+                    if let Err(error) = gate.emergency_stop("the operator asked for it") {
+                        tracing::error!("the arm did not take the emergency stop: {error}");
+                    }
+                }
+                // A moving arm has nothing to recover from.
+                OperatorCommand::Recover => {}
+            }
+        }
+        end
+    }
+}
