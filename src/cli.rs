@@ -30,6 +30,8 @@ pub enum Command {
     Report(Report),
     /// Open the recording of a run in the rerun viewer.
     View(View),
+    /// Make certificates for actors and learner on different machines, see docs/security.md.
+    Certs(Certs),
     /// Check a configuration and this machine, and say how to mend what is wrong.
     Doctor(Doctor),
 }
@@ -143,6 +145,19 @@ pub struct Report {
 #[derive(Debug, Args)]
 pub struct View {
     pub run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Certs {
+    /// Folder that holds the authority; made when it is not there. Nothing in it is overwritten.
+    pub folder: PathBuf,
+    /// Make a certificate for this actor; 0 when neither --actor nor --learner is given.
+    #[arg(long, value_name = "NUMBER")]
+    pub actor: Vec<u16>,
+    /// Make the learner's certificate, for this host name or address; repeat it for several. A
+    /// new folder gets one for this machine alone.
+    #[arg(long, value_name = "HOST")]
+    pub learner: Vec<String>,
 }
 
 #[derive(Debug, Args)]

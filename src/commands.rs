@@ -2,6 +2,7 @@
 
 mod actor;
 mod baseline;
+mod certs;
 mod demo;
 mod doctor;
 mod eval;
@@ -21,6 +22,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Baseline(baseline) => baseline::run(&baseline),
         Command::Report(report) => report::run(&report),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
+        Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }
 }

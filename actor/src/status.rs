@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion};
+use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion, transport::LinkState};
 
 use crate::{
     pacer::Punctuality,
@@ -63,6 +63,8 @@ pub struct Status {
     pub views_dropped: u64,
     /// Why the last request to the learner failed; `None` while the link works.
     pub link_trouble: Option<String>,
+    /// Whether the learner is there, and if not, why.
+    pub link: LinkState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,9 +132,10 @@ impl fmt::Display for Status {
         let total_ms = 1e3 * self.timing.total.as_secs_f64();
         write!(f, " · step {total_ms:.0} ms, {} missed", self.punctuality.missed)?;
         write!(f, " · outbox {}", self.outbox_depth)?;
-        match &self.link_trouble {
-            Some(trouble) => write!(f, " · no link: {trouble}"),
-            None => Ok(()),
+        match (&self.link, &self.link_trouble) {
+            (LinkState::Connected, None) => Ok(()),
+            (LinkState::Connected, Some(trouble)) => write!(f, " · no answer: {trouble}"),
+            (link, _) => write!(f, " · link {link}"),
         }
     }
 }

@@ -133,6 +133,10 @@ impl Learner {
         written.map_err(|source| LearnerError::PolicyFile { path: path.clone(), source })
     }
 
+    fn status(&self) -> Status {
+        Status { actors: self.link.actors(), ..self.trainer.status().clone() }
+    }
+
     /// Leaves everything so that the same command continues.
     fn close(&mut self) -> Result<(), LearnerError> {
         self.trainer.checkpoint()?;
@@ -165,7 +169,7 @@ pub fn run(
         let now = clock.now();
         if last_report.is_none_or(|last| now.since(last) >= STATUS_EVERY) {
             last_report = Some(now);
-            report(learner.trainer.status());
+            report(&learner.status());
         }
         match work {
             Work::Done => learner.link.publish_pace(&learner.trainer.pace())?,
@@ -181,8 +185,8 @@ pub fn run(
         }
     }
     learner.close()?;
-    report(learner.trainer.status());
-    Ok(learner.trainer.status().clone())
+    report(&learner.status());
+    Ok(learner.status())
 }
 
 fn serve(
@@ -226,14 +230,14 @@ impl Lockstep {
     }
 
     pub fn status(&self) -> Status {
-        self.learner.lock().unwrap_or_else(PoisonError::into_inner).trainer.status().clone()
+        self.learner.lock().unwrap_or_else(PoisonError::into_inner).status()
     }
 
     /// Writes the last checkpoint and policy.
     pub fn close(self) -> Result<Status, LearnerError> {
         let mut learner = self.learner.lock().unwrap_or_else(PoisonError::into_inner);
         learner.close()?;
-        Ok(learner.trainer.status().clone())
+        Ok(learner.status())
     }
 }
 

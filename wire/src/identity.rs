@@ -54,9 +54,7 @@ pub fn key_file(folder: &Path, role: Role) -> PathBuf {
 /// What is wrong with a file that proves a role, and the remedy.
 #[derive(Debug, Error)]
 pub enum IdentityError {
-    #[error(
-        "{file} is not there: make it with `reins certs`, or copy it from where that was done"
-    )]
+    #[error("{file} is not there: make it with `reins certs`, or copy it from where that was done")]
     Missing { file: PathBuf },
     #[error("{file} cannot be read: {source}")]
     Unreadable { file: PathBuf, source: std::io::Error },

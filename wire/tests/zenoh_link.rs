@@ -63,9 +63,11 @@ fn ask_until_answered(link: &ZenohLearnerLink) -> LearnerReply {
 fn requests_are_answered_and_the_newest_policy_arrives_whoever_starts_first() {
     for actor_first in [false, true] {
         let endpoint = free_endpoint();
-        let connect = || ZenohLearnerLink::connect(&LinkSettings::open(&endpoint, "test"), ACTOR).unwrap();
+        let connect =
+            || ZenohLearnerLink::connect(&LinkSettings::open(&endpoint, "test"), ACTOR).unwrap();
         let listen = || {
-            let link = Arc::new(ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap());
+            let link =
+                Arc::new(ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap());
             let publisher = Arc::downgrade(&link);
             let handler = move |request| {
                 assert_eq!(request, hello());
@@ -95,13 +97,15 @@ fn requests_are_answered_and_the_newest_policy_arrives_whoever_starts_first() {
 fn a_port_in_use_is_named_with_the_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("tcp/127.0.0.1:{}", taken.local_addr().unwrap().port());
-    let error = ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap_err().to_string();
+    let error =
+        ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap_err().to_string();
     assert!(error.contains(&endpoint) && error.contains("in use"), "{error}");
 }
 
 #[test]
 fn without_a_learner_a_request_ends_in_no_answer() {
-    let link = ZenohLearnerLink::connect(&LinkSettings::open(free_endpoint(), "test"), ACTOR).unwrap();
+    let link =
+        ZenohLearnerLink::connect(&LinkSettings::open(free_endpoint(), "test"), ACTOR).unwrap();
     let timeout = Duration::from_millis(50);
     assert!(matches!(link.request(&hello(), timeout), Err(LinkError::NoAnswer(_))));
 }
@@ -123,9 +127,10 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 fn each_side_sees_the_other_come_and_go() {
     let settings = LinkSettings::open(free_endpoint(), "test");
     let actor = ZenohLearnerLink::connect(&settings, ACTOR).unwrap();
-    wait_until("the absence is explained", || {
-        matches!(actor.state(), LinkState::Waiting(reason) if reason.contains("no learner at"))
-    });
+    wait_until(
+        "the absence is explained",
+        || matches!(actor.state(), LinkState::Waiting(reason) if reason.contains("no learner at")),
+    );
     let learner = ZenohActorLink::listen(&settings).unwrap();
     wait_until("the actor sees the learner", || actor.state() == LinkState::Connected);
     wait_until("the learner sees the actor", || learner.actors() == [ACTOR]);

@@ -176,7 +176,12 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "folder with certificates as `reins certs` makes it, for `tls`",
     ),
-    key("link.users", "", Text, "file with a line `name:password` for each role, for its owner only"),
+    key(
+        "link.users",
+        "",
+        Text,
+        "file with a line `name:password` for each role, for its owner only",
+    ),
     key(
         "link.actors",
         "",

@@ -19,9 +19,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{
-    IdentityError, Role, authority_file, certificate_file, key_file, read, read_private,
-};
+use super::{IdentityError, Role, authority_file, certificate_file, key_file, read, read_private};
 use crate::clock::UnixNanos;
 
 /// The proof of a role, checked.
@@ -54,8 +52,7 @@ impl Identity {
         let chain = certificates(&certificate)?;
         let private = PrivateKeyDer::from_pem_slice(&read_private(&key)?)
             .map_err(|_| IdentityError::NotPem { file: key.clone(), wanted: "private key" })?;
-        let identity =
-            Self { authority, certificate, key, roots: Arc::new(roots), chain, private };
+        let identity = Self { authority, certificate, key, roots: Arc::new(roots), chain, private };
         identity.check_name(role)?;
         identity.check_signature(role, now)?;
         identity.check_key()?;
@@ -89,14 +86,13 @@ impl Identity {
                 let known = provider().signature_verification_algorithms.all;
                 verify_server_cert_signed_by_trust_anchor(&own, &self.roots, between, now, known)
             }),
-            Role::Actor(_) => WebPkiClientVerifier::builder_with_provider(
-                self.roots.clone(),
-                provider(),
-            )
-            .build()
-            .map_err(|e| bad_certificate(&self.authority, e))?
-            .verify_client_cert(own, between, now)
-            .map(drop),
+            Role::Actor(_) => {
+                WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider())
+                    .build()
+                    .map_err(|e| bad_certificate(&self.authority, e))?
+                    .verify_client_cert(own, between, now)
+                    .map(drop)
+            }
         };
         verdict.map_err(|error| match error {
             rustls::Error::InvalidCertificate(

@@ -40,8 +40,5 @@ pub fn password_of(role: Role, file: &Path) -> Result<Password, IdentityError> {
             }
         }
     }
-    found.ok_or_else(|| IdentityError::NoPassword {
-        file: file.to_owned(),
-        role: role.to_string(),
-    })
+    found.ok_or_else(|| IdentityError::NoPassword { file: file.to_owned(), role: role.to_string() })
 }

@@ -26,7 +26,8 @@ pub(super) fn control(settings: &LinkSettings, own: Role) -> Option<Value> {
     known.then(|| {
         let (mut rules, mut subjects, mut policies) = (vec![], vec![], vec![]);
         let mut allow = |peer: Role, actor: ActorId| {
-            let (subject, own_rules) = (subject(settings, own, peer), rules_of(settings, own, actor));
+            let (subject, own_rules) =
+                (subject(settings, own, peer), rules_of(settings, own, actor));
             policies.push(json!({ "rules": ids(&own_rules), "subjects": [subject["id"]] }));
             subjects.push(subject);
             rules.extend(own_rules);
