@@ -1,4 +1,5 @@
 //! A learner behind certificates, and peers of every kind that knock at it.
+#![allow(dead_code, reason = "two test programs share this, each with a part of it")]
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+use serde_json::{Value, json};
 use wire::{
     ActionSpec, ActorId, ActorRequest, Clock, Hello, LearnerReply, LearnerStep, ObservationSpec,
     Pace, PolicySnapshot, PolicyVersion, SystemClock, WeightsHash, Welcome, codec,
@@ -34,6 +36,9 @@ pub const UNLISTED: ActorId = ActorId(7);
 pub const LIMIT: Duration = Duration::from_millis(1500);
 const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(50);
+
+/// Keys of zenoh's configuration and their values.
+pub type Config = BTreeMap<&'static str, Value>;
 
 /// What a raw zenoh peer shows.
 #[derive(Debug)]
@@ -106,32 +111,38 @@ impl Place {
 
     /// A zenoh session that is not ours, connected to the learner as far as it gets.
     pub fn peer(&self, proof: &Proof) -> Session {
-        let mut config = quiet();
+        open(&self.peer_config(proof))
+    }
+
+    /// zenoh's configuration of a peer that shows this.
+    pub fn peer_config(&self, proof: &Proof) -> Config {
         let endpoint = match proof {
             Proof::None => self.endpoint.replace("tls/", "tcp/"),
             _ => self.endpoint.clone(),
         };
-        let connect = format!("[\"{endpoint}\"]");
-        config.insert_json5("connect/endpoints", &connect).unwrap();
+        let mut config = quiet();
+        config.insert("connect/endpoints", json!([endpoint]));
         let (folder, name) = match proof {
-            Proof::None => return zenoh::open(config).wait().unwrap(),
+            Proof::None => return config,
             Proof::Certificate(name) => (self.folder.path().join("certs"), name),
             Proof::Foreign(name) => (self.foreign_folder(), name),
         };
         // The right root in any case, so that it is the learner who refuses.
         let root = authority_file(&self.folder.path().join("certs"));
-        show(&mut config, "connect", &root, &certificate_for(&folder, name));
-        zenoh::open(config).wait().unwrap()
+        let files = certificate_for(&folder, name);
+        config.insert("transport/link/tls", tls("connect", &root, &files));
+        config
     }
 
     /// Somebody with this actor's certificate who listens as if it were the learner.
     pub fn impostor(&self, name: &'static str) -> (String, Session) {
         let endpoint = free_endpoint();
-        let mut config = quiet();
-        config.insert_json5("listen/endpoints", &format!("[\"{endpoint}\"]")).unwrap();
         let folder = self.folder.path().join("certs");
-        show(&mut config, "listen", &authority_file(&folder), &certificate_for(&folder, name));
-        let session = zenoh::open(config).wait().unwrap();
+        let files = certificate_for(&folder, name);
+        let mut config = quiet();
+        config.insert("listen/endpoints", json!([endpoint]));
+        config.insert("transport/link/tls", tls("listen", &authority_file(&folder), &files));
+        let session = open(&config);
         (endpoint, session)
     }
 
@@ -203,25 +214,29 @@ fn certificate_for(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     files
 }
 
-fn show(config: &mut zenoh::Config, side: &str, root: &Path, (pem, key): &(PathBuf, PathBuf)) {
-    let tls = format!(
-        "{{ root_ca_certificate: {root:?}, enable_mtls: true, \
-         {side}_certificate: {pem:?}, {side}_private_key: {key:?} }}"
-    );
-    config.insert_json5("transport/link/tls", &tls).unwrap();
+fn tls(side: &str, root: &Path, (pem, key): &(PathBuf, PathBuf)) -> Value {
+    let mut tls = json!({ "root_ca_certificate": root, "enable_mtls": true });
+    tls[format!("{side}_certificate")] = json!(pem);
+    tls[format!("{side}_private_key")] = json!(key);
+    tls
 }
 
-fn quiet() -> zenoh::Config {
-    let mut config = zenoh::Config::default();
-    for (key, value) in [
-        ("mode", "\"peer\""),
-        ("scouting/multicast/enabled", "false"),
-        ("scouting/gossip/enabled", "false"),
-        ("listen/endpoints", "[]"),
-    ] {
-        config.insert_json5(key, value).unwrap();
+fn quiet() -> Config {
+    let quiet = [
+        ("mode", json!("peer")),
+        ("scouting/multicast/enabled", json!(false)),
+        ("scouting/gossip/enabled", json!(false)),
+        ("listen/endpoints", json!([])),
+    ];
+    quiet.into_iter().collect()
+}
+
+fn open(config: &Config) -> Session {
+    let mut settings = zenoh::Config::default();
+    for (key, value) in config {
+        settings.insert_json5(key, &value.to_string()).unwrap();
     }
-    config
+    zenoh::open(settings).wait().unwrap()
 }
 
 /// Hears what others publish under this key, and not what the peer itself does.
