@@ -32,6 +32,8 @@ pub enum Command {
     View(View),
     /// The arm of a cell and its gate in a process of their own, commanded over a local socket.
     Device(Device),
+    /// Make certificates for actors and learner on different machines, see docs/security.md.
+    Certs(Certs),
     /// Check a configuration and this machine, and say how to mend what is wrong.
     Doctor(Doctor),
 }
@@ -155,6 +157,19 @@ pub struct Device {
     /// Where clients connect. Who may is decided by the rights of this file's folder.
     #[arg(long, value_name = "FILE", default_value = "reins-device.sock")]
     pub socket: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Certs {
+    /// Folder that holds the authority; made when it is not there. Nothing in it is overwritten.
+    pub folder: PathBuf,
+    /// Make a certificate for this actor; 0 when neither --actor nor --learner is given.
+    #[arg(long, value_name = "NUMBER")]
+    pub actor: Vec<u16>,
+    /// Make the learner's certificate, for this host name or address; repeat it for several. A
+    /// new folder gets one for this machine alone.
+    #[arg(long, value_name = "HOST")]
+    pub learner: Vec<String>,
 }
 
 #[derive(Debug, Args)]

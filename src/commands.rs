@@ -2,6 +2,7 @@
 
 mod actor;
 mod baseline;
+mod certs;
 mod demo;
 mod device;
 mod doctor;
@@ -23,6 +24,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Report(report) => report::run(&report),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
+        Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use wire::{
     ActorRequest, EpisodeKind, LearnerReply, Pace, PolicySnapshot, Record, RecordBody,
     RecordPosition, Refusal, Welcome,
-    transport::{LearnerLink, LinkError},
+    transport::{LearnerLink, LinkError, LinkState},
 };
 
 use crate::{
@@ -191,6 +191,10 @@ impl LearnerLink for EvaluationLink {
 
     fn pace(&self) -> Option<Pace> {
         Some(self.pace)
+    }
+
+    fn state(&self) -> LinkState {
+        LinkState::Connected
     }
 }
 

@@ -4,4 +4,5 @@
 pub mod actor;
 pub mod cell;
 pub mod learner;
+pub mod link;
 pub mod networks;

@@ -29,16 +29,6 @@ impl Configuration {
             run: RunConfig::load(&files.config)?,
         })
     }
-
-    /// Said at every start of a process that opens the link.
-    pub fn warn_of_open_link(&self) {
-        if self.run.link.insecure {
-            tracing::warn!(
-                endpoint = self.run.link.endpoint,
-                "link.insecure: whoever reaches the endpoint can send steps and read policies"
-            );
-        }
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -104,8 +104,7 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
             Happening::Commanded { target, .. } => {
                 let Some(attempt) = attempt else { continue };
                 attempt.happened = attempt.moments.len();
-                let from =
-                    motion.map_or_else(|| measured.map(|(_, pose, ..)| pose), |m| Some(m.from));
+                let from = attempt.moments.last().map(|moment| moment.tcp_pose);
                 motion = from.map(|from| Motion { from, target: *target });
             }
             Happening::Stopped { .. } => {
@@ -118,17 +117,8 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
                 if attempt.moments.last().is_none_or(|moment| moment.at != *at) {
                     let (_, tcp_pose, twist, wrench) =
                         measured.expect("the arm is read before the cameras");
-                    // What moved the arm before the first picture was the reset.
-                    let motion = motion.take().filter(|_| !attempt.moments.is_empty());
-                    let pictures = Vec::new();
-                    attempt.moments.push(Moment {
-                        at: *at,
-                        tcp_pose,
-                        twist,
-                        wrench,
-                        pictures,
-                        motion,
-                    });
+                    let (at, pictures, motion) = (*at, Vec::new(), motion.take());
+                    attempt.moments.push(Moment { at, tcp_pose, twist, wrench, pictures, motion });
                 }
                 let moment = attempt.moments.last_mut().expect("pushed above");
                 moment.pictures.push((camera.clone(), *crc32));

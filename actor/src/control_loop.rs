@@ -263,6 +263,7 @@ impl ControlLoop {
         status.faults.stale_frames = self.devices.senses.stale_frames();
         status.faults.unusable_policies = news.unusable_policies;
         status.link_trouble = news.link_trouble;
+        status.link = news.link;
         self.status.policy_version = self.policy_version();
         self.status.policy_lag = self.policy_lag();
         self.devices.status.publish(&self.status);

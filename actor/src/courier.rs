@@ -55,6 +55,7 @@ impl Courier {
                 break;
             }
         }
+        self.hub.note_link(self.uplink.link().state());
         if let Some(pace) = self.uplink.link().pace() {
             self.hub.note_pace(pace);
         }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use wire::Pace;
+use wire::{Pace, transport::LinkState};
 
 use crate::{outbox::Outbox, schedule::Progress, uplink::Turn};
 
@@ -26,6 +26,7 @@ pub struct News {
     pub start: Option<Start>,
     pub pace: Option<Pace>,
     pub link_trouble: Option<String>,
+    pub link: LinkState,
     pub unusable_policies: u64,
 }
 
@@ -96,6 +97,13 @@ impl Hub {
         let at = |pace: &Pace| (pace.learner_step, pace.env_steps);
         if self.pace().is_none_or(|known| known != pace && at(&known) <= at(&pace)) {
             self.update(|news| news.pace = Some(pace));
+        }
+    }
+
+    /// Whether the learner is there, as the link sees it.
+    pub fn note_link(&self, link: LinkState) {
+        if self.lock().link != link {
+            self.update(|news| news.link = link);
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use drivers::GateCounts;
 use serde::{Deserialize, Serialize};
-use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion};
+use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion, transport::LinkState};
 
 use crate::{
     pacer::Punctuality,
@@ -68,6 +68,8 @@ pub struct Status {
     pub views_dropped: u64,
     /// Why the last request to the learner failed; `None` while the link works.
     pub link_trouble: Option<String>,
+    /// Whether the learner is there, and if not, why.
+    pub link: LinkState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,9 +141,10 @@ impl fmt::Display for Status {
         for (name, count) in self.gate.serious() {
             write!(f, " · gate: {name} {count}")?;
         }
-        match &self.link_trouble {
-            Some(trouble) => write!(f, " · no link: {trouble}"),
-            None => Ok(()),
+        match (&self.link, &self.link_trouble) {
+            (LinkState::Connected, None) => Ok(()),
+            (LinkState::Connected, Some(trouble)) => write!(f, " · no answer: {trouble}"),
+            (link, _) => write!(f, " · link {link}"),
         }
     }
 }

@@ -90,6 +90,7 @@ pub fn send_all(
         let turn = uplink.turn(now, outbox)?;
         report(&turn, &mut troubled);
         hub.note_turn(&turn, outbox);
+        hub.note_link(uplink.link().state());
         if let Some(pace) = uplink.link().pace() {
             hub.note_pace(pace);
         }

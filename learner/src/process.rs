@@ -139,6 +139,10 @@ impl Learner {
         written.map_err(|source| LearnerError::PolicyFile { path: path.clone(), source })
     }
 
+    fn status(&self) -> Status {
+        Status { actors: self.link.actors(), ..self.trainer.status().clone() }
+    }
+
     /// Leaves everything so that the same command continues.
     fn close(&mut self) -> Result<(), LearnerError> {
         self.trainer.checkpoint()?;
@@ -171,7 +175,7 @@ pub fn run(
         let now = clock.now();
         if last_report.is_none_or(|last| now.since(last) >= STATUS_EVERY) {
             last_report = Some(now);
-            report(learner.trainer.status());
+            report(&learner.status());
         }
         match work {
             Work::Done => learner.link.publish_pace(&learner.trainer.pace())?,
@@ -187,8 +191,8 @@ pub fn run(
         }
     }
     learner.close()?;
-    report(learner.trainer.status());
-    Ok(learner.trainer.status().clone())
+    report(&learner.status());
+    Ok(learner.status())
 }
 
 fn serve(
@@ -232,14 +236,14 @@ impl Lockstep {
     }
 
     pub fn status(&self) -> Status {
-        self.learner.lock().unwrap_or_else(PoisonError::into_inner).trainer.status().clone()
+        self.learner.lock().unwrap_or_else(PoisonError::into_inner).status()
     }
 
     /// Writes the last checkpoint and policy.
     pub fn close(self) -> Result<Status, LearnerError> {
         let mut learner = self.learner.lock().unwrap_or_else(PoisonError::into_inner);
         learner.close()?;
-        Ok(learner.trainer.status().clone())
+        Ok(learner.status())
     }
 }
 

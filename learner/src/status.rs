@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use wire::ActorId;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,6 +36,9 @@ pub struct Status {
     pub temperature: Option<f32>,
     pub updates_per_s: f64,
     pub utd_reached: f64,
+    /// Actors that are connected now.
+    #[serde(default)]
+    pub actors: Vec<ActorId>,
     /// Since training began, pauses of resumed runs left out.
     pub training_minutes: f64,
 }
@@ -42,6 +46,20 @@ pub struct Status {
 /// One line for people.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_progress(f)?;
+        match self.actors.as_slice() {
+            [] => f.write_str(" · no actor connected"),
+            [actor] => write!(f, " · actor {actor} connected"),
+            actors => {
+                let names: Vec<String> = actors.iter().map(ToString::to_string).collect();
+                write!(f, " · actors {} connected", names.join(", "))
+            }
+        }
+    }
+}
+
+impl Status {
+    fn write_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.phase {
             Phase::WaitingForDemonstrations => {
                 let Self { demonstrations, demonstrations_wanted, .. } = self;

@@ -11,7 +11,7 @@ use std::{
 
 use actor::{Coupling, StatusSlot};
 use anyhow::Context;
-use wire::transport::zenoh::ZenohLearnerLink;
+use wire::ActorId;
 
 use crate::{
     cli::Process,
@@ -19,7 +19,7 @@ use crate::{
     parts::{
         actor::{self as actor_parts, Networks, Recording},
         cell::Cell,
-        networks,
+        link, networks,
     },
     run_dir::RunDir,
     shutdown, status_line,
@@ -29,7 +29,6 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 
 pub fn run(process: &Process) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
-    configuration.warn_of_open_link();
     let shutdown = shutdown::on_signal()?;
     let run = &configuration.run;
     let (device, why) = networks::prepare_device(run, run.threads.actor)?;
@@ -37,14 +36,14 @@ pub fn run(process: &Process) -> anyhow::Result<()> {
     let networks =
         Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
     let cell = Cell::start(&configuration.cell, &configuration.task, run.seed)?;
-    let link = ZenohLearnerLink::connect(&run.link.endpoint, &run_dir.name())?;
+    let to_learner = link::connect(&run_dir, &configuration, ActorId::default())?;
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration)?)?;
     let status = StatusSlot::default();
     let mut parts = actor_parts::parts(
         &configuration,
         cell,
         networks,
-        Arc::new(link),
+        Arc::new(to_learner),
         Some(recording.views.clone()),
         status.clone(),
     );

@@ -77,7 +77,7 @@ fn machine(run: &RunConfig) -> Vec<Finding> {
              say weights = \"random\" in the run file",
         ));
     }
-    let address = run.link.endpoint.trim_start_matches("tcp/");
+    let address = run.link.endpoint.split_once('/').map_or("", |(_, address)| address);
     if let Err(error) = TcpListener::bind(address) {
         findings.push(Finding::new(
             Severity::Error,

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use wire::{SystemClock, transport::zenoh::ZenohActorLink};
+use wire::SystemClock;
 
 use crate::{cli::Process, parts, run_dir::RunDir, shutdown, status_line};
 
 pub fn run(process: &Process) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
-    configuration.warn_of_open_link();
     let shutdown = shutdown::on_signal()?;
+    let link = parts::link::listen(&run_dir, &configuration)?;
     let endpoint = &configuration.run.link.endpoint;
-    let link = ZenohActorLink::listen(endpoint, &run_dir.name())?;
     tracing::info!(run = run_dir.name(), endpoint, "the learner listens");
     let clock = Arc::new(SystemClock::new());
     let parts = parts::learner::parts(&run_dir, &configuration, Arc::new(link), clock)?;

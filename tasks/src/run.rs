@@ -1,6 +1,6 @@
 //! The run file: how the task is learned. A preset gives the defaults, the file's own keys win.
 
-use std::{net::IpAddr, path::Path};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -13,6 +13,9 @@ use crate::{
 };
 
 mod keys;
+mod link;
+
+pub use link::LinkConfig;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -291,15 +294,6 @@ pub enum CouplingMode {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LinkConfig {
-    /// zenoh's notation: `tcp/<address>:<port>`.
-    pub endpoint: String,
-    /// Allows an endpoint that other machines can reach.
-    pub insecure: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StorageConfig {
     /// The actor's records that the learner does not have yet.
     pub outbox_mib: u64,
@@ -398,39 +392,7 @@ impl ConfigFile for RunConfig {
                 "Write [low, high], or \"auto\" for what the reward allows",
             ));
         }
-        faults.extend(self.link.fault());
+        faults.extend(self.link.faults());
         faults
     }
-}
-
-impl LinkConfig {
-    fn fault(&self) -> Option<Fault> {
-        let endpoint = |wrong: &str, remedy: &str| Some(Fault::new("link.endpoint", wrong, remedy));
-        let Some(host) = host_of(&self.endpoint) else {
-            return endpoint(
-                "is not of the form tcp/<address>:<port>",
-                "Write for example \"tcp/127.0.0.1:7447\"",
-            );
-        };
-        if self.insecure || is_loopback(host) {
-            return None;
-        }
-        endpoint(
-            "can be reached from other machines, without authentication",
-            "Use 127.0.0.1, or set link.insecure = true if the network is your own",
-        )
-    }
-}
-
-/// The host of `tcp/<host>:<port>`.
-fn host_of(endpoint: &str) -> Option<&str> {
-    let (host, port) = endpoint.strip_prefix("tcp/")?.rsplit_once(':')?;
-    port.parse::<u16>().ok().filter(|port| *port != 0)?;
-    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
-    (!host.is_empty() && host.chars().all(legal)).then_some(host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -317,14 +317,28 @@ fn keys_that_do_not_go_together() {
     );
     run(
         "[link]\nendpoint = \"127.0.0.1:7447\"",
-        "run.toml:2: link.endpoint = \"127.0.0.1:7447\" is not of the form tcp/<address>:<port>. \
-         Write for example \"tcp/127.0.0.1:7447\"",
+        "run.toml:2: link.endpoint = \"127.0.0.1:7447\" is not of the form tcp/<address>:<port> \
+         or tls/<host>:<port>. Write for example \"tcp/127.0.0.1:7447\"",
     );
     run(
         "[link]\nendpoint = \"tcp/0.0.0.0:7447\"",
         "run.toml:2: link.endpoint = \"tcp/0.0.0.0:7447\" can be reached from other machines, \
-         without authentication. Use 127.0.0.1, or set link.insecure = true if the network is \
-         your own",
+         without certificates. Use 127.0.0.1, or make certificates with `reins certs` and write \
+         tls/, or set link.insecure = true if everybody on the network may send steps",
+    );
+    run(
+        "[link]\nendpoint = \"tls/10.0.0.7:7447\"",
+        "run.toml:2: link.endpoint = \"tls/10.0.0.7:7447\" needs certificates. Make them with \
+         `reins certs DIR` and set link.certificates = \"DIR\"",
+    );
+    run(
+        "[link]\ncertificates = \"certs\"\nendpoint = \"tcp/127.0.0.1:7447\"",
+        "run.toml:3: link.endpoint = \"tcp/127.0.0.1:7447\" makes no use of link.certificates. \
+         Write tls/ instead of tcp/, or leave link.certificates out",
+    );
+    run(
+        "[link]\nactors = []",
+        "run.toml:2: link.actors = [] lets nobody in. Name the actors, [0] for a single one",
     );
 }
 

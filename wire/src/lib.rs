@@ -8,6 +8,7 @@ pub mod clock;
 pub mod codec;
 pub mod episode;
 pub mod geometry;
+pub mod identity;
 pub mod ids;
 pub mod message;
 pub mod observation;

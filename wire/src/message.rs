@@ -23,6 +23,17 @@ pub enum ActorRequest {
     Goodbye(ActorId),
 }
 
+impl ActorRequest {
+    /// Whom the request speaks for.
+    pub fn actor(&self) -> ActorId {
+        match self {
+            Self::Hello(hello) => hello.actor,
+            Self::Append(append) => append.actor,
+            Self::Goodbye(actor) => *actor,
+        }
+    }
+}
+
 /// Who is there and what it will send. The learner refuses what does not fit its own run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {

@@ -2,10 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     codec::CodecError,
+    identity::IdentityError,
+    ids::ActorId,
     message::{ActorRequest, LearnerReply, Pace, PolicySnapshot},
 };
 
@@ -21,8 +24,37 @@ pub enum LinkError {
     Codec(#[from] CodecError),
     #[error("opening {endpoint} failed: {reason}")]
     Open { endpoint: String, reason: String },
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     #[error("the link failed: {0}")]
     Broken(String),
+}
+
+/// How an actor stands with its learner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    Connected,
+    /// No learner answers, for this reason; the actor keeps trying.
+    Waiting(String),
+    /// Somebody is there and does not let us in; the actor keeps trying, a person must help.
+    Refused(String),
+}
+
+impl Default for LinkState {
+    fn default() -> Self {
+        Self::Waiting("connecting".into())
+    }
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("connected"),
+            Self::Waiting(reason) => write!(f, "waiting, {reason}"),
+            Self::Refused(reason) => write!(f, "refused, {reason}"),
+        }
+    }
 }
 
 /// What the learner does with a request. Runs on the transport's thread; may block on the disk.
@@ -39,6 +71,9 @@ pub trait LearnerLink: Send + Sync + fmt::Debug {
 
     /// The newest pace that came, if any.
     fn pace(&self) -> Option<Pace>;
+
+    /// Whether a learner is there, and if not, why. Never waits.
+    fn state(&self) -> LinkState;
 }
 
 /// The learner's end of the link.
@@ -50,4 +85,7 @@ pub trait ActorLink: Send + Sync + fmt::Debug {
     fn publish_policy(&self, snapshot: &PolicySnapshot) -> Result<(), LinkError>;
 
     fn publish_pace(&self, pace: &Pace) -> Result<(), LinkError>;
+
+    /// The actors that are connected now, in order. Never waits.
+    fn actors(&self) -> Vec<ActorId>;
 }

@@ -4,13 +4,15 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use wire::{
     ActionSpec, ActorId, ActorRequest, Hello, LearnerReply, LearnerStep, ObservationSpec, Pace,
-    PolicySnapshot, PolicyVersion, WeightsHash, Welcome,
+    PolicySnapshot, PolicyVersion, Refusal, WeightsHash, Welcome,
     transport::{
-        ActorLink, LearnerLink, LinkError,
-        zenoh::{ZenohActorLink, ZenohLearnerLink},
+        ActorLink, LearnerLink, LinkError, LinkState,
+        zenoh::{LinkSettings, ZenohActorLink, ZenohLearnerLink},
     },
 };
+use zenoh::Wait;
 
+const ACTOR: ActorId = ActorId(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -21,7 +23,7 @@ fn free_endpoint() -> String {
 
 fn hello() -> ActorRequest {
     ActorRequest::Hello(Hello {
-        actor: ActorId(1),
+        actor: ACTOR,
         run: "test".into(),
         task_hash: "hash".into(),
         observation: ObservationSpec { proprio_dim: 3, cameras: vec![] },
@@ -61,9 +63,11 @@ fn ask_until_answered(link: &ZenohLearnerLink) -> LearnerReply {
 fn requests_are_answered_and_the_newest_policy_arrives_whoever_starts_first() {
     for actor_first in [false, true] {
         let endpoint = free_endpoint();
-        let connect = || ZenohLearnerLink::connect(&endpoint, "test").unwrap();
+        let connect =
+            || ZenohLearnerLink::connect(&LinkSettings::open(&endpoint, "test"), ACTOR).unwrap();
         let listen = || {
-            let link = Arc::new(ZenohActorLink::listen(&endpoint, "test").unwrap());
+            let link =
+                Arc::new(ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap());
             let publisher = Arc::downgrade(&link);
             let handler = move |request| {
                 assert_eq!(request, hello());
@@ -93,13 +97,129 @@ fn requests_are_answered_and_the_newest_policy_arrives_whoever_starts_first() {
 fn a_port_in_use_is_named_with_the_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("tcp/127.0.0.1:{}", taken.local_addr().unwrap().port());
-    let error = ZenohActorLink::listen(&endpoint, "test").unwrap_err().to_string();
+    let error =
+        ZenohActorLink::listen(&LinkSettings::open(&endpoint, "test")).unwrap_err().to_string();
     assert!(error.contains(&endpoint) && error.contains("in use"), "{error}");
 }
 
 #[test]
 fn without_a_learner_a_request_ends_in_no_answer() {
-    let link = ZenohLearnerLink::connect(&free_endpoint(), "test").unwrap();
+    let link =
+        ZenohLearnerLink::connect(&LinkSettings::open(free_endpoint(), "test"), ACTOR).unwrap();
     let timeout = Duration::from_millis(50);
     assert!(matches!(link.request(&hello(), timeout), Err(LinkError::NoAnswer(_))));
+}
+
+/// Waits until the condition holds.
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let attempts = PATIENCE.as_millis() / POLL.as_millis();
+    for _ in 0..attempts {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(POLL);
+    }
+    panic!("{what}: not within {PATIENCE:?}");
+}
+
+#[test]
+fn each_side_sees_the_other_come_and_go() {
+    let settings = LinkSettings::open(free_endpoint(), "test");
+    let actor = ZenohLearnerLink::connect(&settings, ACTOR).unwrap();
+    wait_until(
+        "the absence is explained",
+        || matches!(actor.state(), LinkState::Waiting(reason) if reason.contains("no learner at")),
+    );
+    let learner = ZenohActorLink::listen(&settings).unwrap();
+    wait_until("the actor sees the learner", || actor.state() == LinkState::Connected);
+    wait_until("the learner sees the actor", || learner.actors() == [ACTOR]);
+    drop(learner);
+    wait_until("the actor misses the learner", || actor.state() != LinkState::Connected);
+    let learner = ZenohActorLink::listen(&settings).unwrap();
+    wait_until("the actor finds it again", || actor.state() == LinkState::Connected);
+    wait_until("the learner sees the actor again", || learner.actors() == [ACTOR]);
+    drop(actor);
+    wait_until("the learner misses the actor", || learner.actors().is_empty());
+}
+
+#[test]
+fn a_learner_that_is_started_again_on_the_same_port_answers() {
+    let settings = LinkSettings::open(free_endpoint(), "test");
+    let listen = |env_steps| {
+        let link = ZenohActorLink::listen(&settings).unwrap();
+        link.serve(Arc::new(move |_| welcome(env_steps))).unwrap();
+        link
+    };
+    let actor = ZenohLearnerLink::connect(&settings, ACTOR).unwrap();
+    let first = listen(1);
+    assert_eq!(ask_until_answered(&actor), welcome(1));
+    drop(first);
+    let timeout = Duration::from_millis(100);
+    wait_until("the first is gone", || actor.request(&hello(), timeout).is_err());
+    let _second = listen(2);
+    assert_eq!(ask_until_answered(&actor), welcome(2));
+}
+
+#[test]
+fn a_learner_that_goes_in_mid_request_is_an_error_and_not_an_answer() {
+    let settings = LinkSettings::open(free_endpoint(), "test");
+    let actor = ZenohLearnerLink::connect(&settings, ACTOR).unwrap();
+    // A queryable that takes requests and never replies; closing the session closes the transport.
+    let mut config = zenoh::Config::default();
+    config.insert_json5("listen/endpoints", &format!("[\"{}\"]", settings.endpoint)).unwrap();
+    config.insert_json5("scouting/multicast/enabled", "false").unwrap();
+    let session = zenoh::open(config).wait().unwrap();
+    let asked = session.declare_queryable("reins/test/request/*").wait().unwrap();
+    wait_until("the request arrives", || {
+        std::thread::scope(|scope| {
+            let request = scope.spawn(|| actor.request(&hello(), Duration::from_secs(15)));
+            match asked.recv_timeout(Duration::from_secs(1)) {
+                Ok(Some(query)) => {
+                    session.close().wait().unwrap();
+                    drop(query);
+                    assert!(matches!(request.join().unwrap(), Err(LinkError::NoAnswer(_))));
+                    true
+                }
+                _ => false,
+            }
+        })
+    });
+}
+
+#[test]
+fn a_reply_after_the_timeout_does_not_answer_the_next_request() {
+    let settings = LinkSettings::open(free_endpoint(), "test");
+    let (release, held) = crossbeam_channel::bounded::<()>(0);
+    let learner = ZenohActorLink::listen(&settings).unwrap();
+    let answers = std::sync::atomic::AtomicU64::new(0);
+    let handler = move |_| {
+        let count = answers.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if count == 1 {
+            // The second request waits until its asker has given up.
+            held.recv().unwrap();
+        }
+        welcome(count)
+    };
+    learner.serve(Arc::new(handler)).unwrap();
+    let actor = ZenohLearnerLink::connect(&settings, ACTOR).unwrap();
+    assert_eq!(ask_until_answered(&actor), welcome(0));
+    let late = actor.request(&hello(), Duration::from_millis(200));
+    assert!(matches!(late, Err(LinkError::NoAnswer(_))), "{late:?}");
+    release.send(()).unwrap();
+    assert_eq!(ask_until_answered(&actor), welcome(2));
+}
+
+#[test]
+fn a_request_under_another_actors_name_is_refused() {
+    let settings = LinkSettings::open(free_endpoint(), "test");
+    let learner = ZenohActorLink::listen(&settings).unwrap();
+    learner.serve(Arc::new(|request| panic!("{request:?} reached the learner"))).unwrap();
+    // Speaks as actor 2 and sends what actor 1 would say.
+    let actor = ZenohLearnerLink::connect(&settings, ActorId(2)).unwrap();
+    let reply = ask_until_answered(&actor);
+    assert!(
+        matches!(&reply, LearnerReply::Refused(Refusal::Mismatch(why)) if why.contains("actor 1")),
+        "{reply:?}"
+    );
 }

@@ -196,4 +196,8 @@ impl wire::transport::LearnerLink for FlakyLink {
     fn pace(&self) -> Option<Pace> {
         self.learner.actor.pace()
     }
+
+    fn state(&self) -> wire::transport::LinkState {
+        self.learner.actor.state()
+    }
 }

@@ -161,9 +161,33 @@ pub(super) const KEYS: &[Key] = &[
         "link.endpoint",
         "",
         Text,
-        "where the learner listens, `tcp/<address>:<port>`; loopback unless `link.insecure`",
+        "where the learner listens, `tcp/<address>:<port>` or `tls/<host>:<port>`; loopback unless \
+         `tls` or `link.insecure`, see docs/security.md",
     ),
-    key("link.insecure", "", Bool, "allows an endpoint that other machines can reach"),
+    key(
+        "link.insecure",
+        "",
+        Bool,
+        "allows an endpoint that other machines can reach, without certificates",
+    ),
+    key(
+        "link.certificates",
+        "",
+        Text,
+        "folder with certificates as `reins certs` makes it, for `tls`",
+    ),
+    key(
+        "link.users",
+        "",
+        Text,
+        "file with a line `name:password` for each role, for its owner only",
+    ),
+    key(
+        "link.actors",
+        "",
+        List(&Integer(0, 65_535)),
+        "actors that may append when certificates or passwords are used; without it actor 0",
+    ),
     key(
         "storage.outbox_mib",
         "MiB",

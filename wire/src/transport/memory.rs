@@ -3,14 +3,16 @@
 //! the same, so that what works here works between processes.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{ActorLink, LearnerLink, LinkError, RequestHandler};
+use super::{ActorLink, LearnerLink, LinkError, LinkState, RequestHandler};
 use crate::{
     codec,
+    ids::ActorId,
     message::{ActorRequest, LearnerReply, Pace, PolicySnapshot},
 };
 
@@ -18,6 +20,8 @@ use crate::{
 struct Shared {
     handler: Mutex<Option<RequestHandler>>,
     newest: Mutex<Newest>,
+    /// Actors that have asked and have not said goodbye.
+    actors: Mutex<BTreeSet<ActorId>>,
 }
 
 #[derive(Default)]
@@ -56,7 +60,11 @@ impl LearnerLink for MemoryLearnerLink {
         timeout: Duration,
     ) -> Result<LearnerReply, LinkError> {
         let handler = lock(&self.0.handler).clone().ok_or(LinkError::NoAnswer(timeout))?;
-        let request = codec::decode(&codec::encode(request)?)?;
+        let request: ActorRequest = codec::decode(&codec::encode(request)?)?;
+        match &request {
+            ActorRequest::Goodbye(actor) => lock(&self.0.actors).remove(actor),
+            _ => lock(&self.0.actors).insert(request.actor()),
+        };
         let reply = handler(request);
         Ok(codec::decode(&codec::encode(&reply)?)?)
     }
@@ -68,6 +76,13 @@ impl LearnerLink for MemoryLearnerLink {
 
     fn pace(&self) -> Option<Pace> {
         lock(&self.0.newest).pace
+    }
+
+    fn state(&self) -> LinkState {
+        match *lock(&self.0.handler) {
+            Some(_) => LinkState::Connected,
+            None => LinkState::Waiting("the learner has not begun to listen".into()),
+        }
     }
 }
 
@@ -86,5 +101,9 @@ impl ActorLink for MemoryActorLink {
     fn publish_pace(&self, pace: &Pace) -> Result<(), LinkError> {
         lock(&self.0.newest).pace = Some(*pace);
         Ok(())
+    }
+
+    fn actors(&self) -> Vec<ActorId> {
+        lock(&self.0.actors).iter().copied().collect()
     }
 }

@@ -3,7 +3,10 @@
 /// Library as written in Rust, and where it may be named: a file, or all below a folder.
 const PLACES: &[(&str, &[&str])] = &[
     // Tests speak as foreign peers.
-    ("zenoh", &["wire/src/transport/zenoh.rs", "wire/src/transport/zenoh/", "tests/"]),
+    (
+        "zenoh",
+        &["wire/src/transport/zenoh.rs", "wire/src/transport/zenoh/", "tests/", "wire/tests/"],
+    ),
     ("mujoco_rs", &["sim/"]),
     (
         "rerun",
