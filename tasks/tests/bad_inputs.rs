@@ -90,6 +90,24 @@ fn keys_that_nobody_knows() {
 }
 
 #[test]
+fn limits_that_contradict_each_other() {
+    let limits = |more: &str, expected: &str| {
+        let corner = "workspace_max_m = [1.0, 1.0, 1.0]\n";
+        cell(corner, &format!("{corner}{more}\n"), expected);
+    };
+    limits(
+        "acceleration_max_mps2 = 20.0",
+        "cell.toml: limits.jerk_max_mps3 lets an acceleration of 20 grow too slowly (10 per s). \
+         Raise it to the acceleration or more, ten times that is usual",
+    );
+    limits(
+        "condition_slow = 40.0",
+        "cell.toml: limits.condition_stop is not above condition_slow (30 against 40). Give the \
+         milder answer the lower value",
+    );
+}
+
+#[test]
 fn keys_that_are_missing() {
     cell(
         "workspace_max_m = [1.0, 1.0, 1.0]\n",
