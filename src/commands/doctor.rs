@@ -8,7 +8,7 @@ use tasks::{Finding, RunConfig, Severity, doctor};
 
 use crate::{
     cli::{Doctor, Files},
-    parts::{cell::Cell, networks},
+    parts::{cell::Cell, link, networks},
     run_dir::Configuration,
 };
 
@@ -77,8 +77,14 @@ fn machine(run: &RunConfig) -> Vec<Finding> {
              say weights = \"random\" in the run file",
         ));
     }
+    findings.extend(link::examine(&run.link).into_iter().map(|error| {
+        let what = format!("link.certificates: {error}");
+        Finding::new(Severity::Error, what, "See docs/security.md")
+    }));
     let address = run.link.endpoint.split_once('/').map_or("", |(_, address)| address);
-    if let Err(error) = TcpListener::bind(address) {
+    if link::may_listen(&run.link)
+        && let Err(error) = TcpListener::bind(address)
+    {
         findings.push(Finding::new(
             Severity::Error,
             format!("the learner cannot listen at {}: {error}", run.link.endpoint),

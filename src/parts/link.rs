@@ -1,9 +1,12 @@
 //! What the `[link]` table of a run says to the transport.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use tasks::run::LinkConfig;
 use wire::{
-    ActorId,
+    ActorId, Clock, SystemClock,
+    identity::{Identity, IdentityError, Role, certificate_file, password_of},
     transport::zenoh::{LinkSettings, ZenohActorLink, ZenohLearnerLink},
 };
 
@@ -25,6 +28,31 @@ pub fn connect(
     let link = &configuration.run.link;
     warn(link);
     ZenohLearnerLink::connect(&settings(run_dir, link), actor).with_context(|| described(link))
+}
+
+/// Whether a learner may run on this machine, as far as its certificates tell.
+pub fn may_listen(link: &LinkConfig) -> bool {
+    let certified = |folder: &PathBuf| certificate_file(folder, Role::Learner).exists();
+    link.certificates.as_ref().is_none_or(certified)
+}
+
+/// What is wrong with the certificates and passwords of the roles that this machine has.
+pub fn examine(link: &LinkConfig) -> Vec<IdentityError> {
+    let Some(folder) = &link.certificates else { return Vec::new() };
+    let actors = link.actors().iter().map(|&actor| Role::Actor(ActorId(actor)));
+    let mut here: Vec<Role> = std::iter::once(Role::Learner)
+        .chain(actors)
+        .filter(|&role| certificate_file(folder, role).exists())
+        .collect();
+    if here.is_empty() {
+        here.push(Role::Learner);
+    }
+    let now = SystemClock::new().wall_now();
+    let check = |role| {
+        Identity::load(folder, role, now)?;
+        link.users.as_ref().map_or(Ok(()), |file| password_of(role, file).map(drop))
+    };
+    here.into_iter().filter_map(|role| check(role).err()).collect()
 }
 
 fn settings(run_dir: &RunDir, link: &LinkConfig) -> LinkSettings {

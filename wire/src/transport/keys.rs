@@ -12,8 +12,8 @@ pub fn request(run: &str, actor: ActorId) -> String {
     format!("reins/{run}/request/{actor}")
 }
 
-/// The actor that a request came from, by its key.
-pub fn asking_actor(key: &str) -> Option<ActorId> {
+/// The actor that a key of [`request`] or [`alive`] names.
+pub fn actor_of(key: &str) -> Option<ActorId> {
     key.rsplit('/').next()?.parse().ok().map(ActorId)
 }
 

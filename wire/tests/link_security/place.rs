@@ -187,7 +187,7 @@ fn settings(folder: &Path, endpoint: &str, users: Option<PathBuf>) -> LinkSettin
         run: "test".into(),
         certificates: Some(folder.join("certs")),
         users,
-        actors: vec![ACTOR, ActorId(1)],
+        actors: [ACTOR, ActorId(1)].into(),
     }
 }
 

@@ -92,7 +92,7 @@ fn watch(session: &Session, run: &str) -> Result<Alive, LinkError> {
     let actors = Arc::<Mutex<BTreeSet<ActorId>>>::default();
     let present = actors.clone();
     let note = move |sample: Sample| {
-        let Some(actor) = keys::asking_actor(sample.key_expr()) else { return };
+        let Some(actor) = keys::actor_of(sample.key_expr()) else { return };
         match sample.kind() {
             SampleKind::Put => {
                 lock(&present).insert(actor);
@@ -181,7 +181,7 @@ fn answer(query: &Query, handler: &RequestHandler) {
 fn understood(query: &Query) -> Result<ActorRequest, String> {
     let bytes = query.payload().map(ZBytes::to_bytes).unwrap_or_default();
     let request: ActorRequest = codec::decode(&bytes).map_err(|e: CodecError| e.to_string())?;
-    match keys::asking_actor(query.key_expr()) {
+    match keys::actor_of(query.key_expr()) {
         Some(actor) if actor == request.actor() => Ok(request),
         _ => Err(format!("a request for actor {} came under another name", request.actor())),
     }

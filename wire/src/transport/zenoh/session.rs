@@ -1,6 +1,6 @@
 //! Opens a zenoh session: where, how encrypted, as whom.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
 use serde_json::{Value, json};
 use zenoh::{Session, Wait};
@@ -29,7 +29,7 @@ pub struct LinkSettings {
     /// File with names and passwords.
     pub users: Option<PathBuf>,
     /// Who may append, where certificates or passwords tell who is who.
-    pub actors: Vec<ActorId>,
+    pub actors: BTreeSet<ActorId>,
 }
 
 impl LinkSettings {
@@ -40,7 +40,7 @@ impl LinkSettings {
             run: run.into(),
             certificates: None,
             users: None,
-            actors: Vec::new(),
+            actors: BTreeSet::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! ever and says nothing.
 
 use std::{
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -18,7 +18,10 @@ use super::{
     probe::{self, Found},
     session::{Credentials, LinkSettings},
 };
-use crate::transport::{LinkError, LinkState, keys};
+use crate::{
+    identity::Role,
+    transport::{LinkError, LinkState, keys},
+};
 
 /// Between two looks while the learner is away. zenoh itself tries again within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(1500);
@@ -58,7 +61,7 @@ impl Watch {
         };
         let subscriber = session
             .liveliness()
-            .declare_subscriber(keys::alive(&settings.run, crate::identity::Role::Learner))
+            .declare_subscriber(keys::alive(&settings.run, Role::Learner))
             .history(true)
             .callback(note)
             .wait()
@@ -133,7 +136,7 @@ impl Watcher {
         let alive = inner.learner_alive;
         let same = |inner: &mut Inner| !inner.closing && inner.learner_alive == alive;
         let waited = self.shared.changed.wait_timeout_while(inner, LOOK_EVERY, same);
-        let (inner, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         (inner.learner_alive, inner.closing)
     }
 
