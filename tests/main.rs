@@ -9,6 +9,8 @@ mod end_to_end;
 #[expect(dead_code, reason = "the torture uses the rest")]
 mod ground_truth;
 mod ground_truth_spoilt;
+mod link_cuts;
 mod process_faults;
 mod recording;
+mod several_actors;
 mod support;
