@@ -20,8 +20,8 @@ pub enum Command {
     Train(Train),
     /// The learner alone, for a terminal or a machine of its own.
     Learner(Process),
-    /// The actor alone, beside the robot.
-    Actor(Process),
+    /// The actor alone, beside the robot. Several may act for one run, each with its own --actor.
+    Actor(Actor),
     /// Measure the policy of a run on episodes it has never seen, without a person.
     Eval(Eval),
     /// Train behaviour cloning on the demonstrations of a run, to compare with.
@@ -107,6 +107,16 @@ pub struct Process {
 }
 
 #[derive(Debug, Args)]
+pub struct Actor {
+    #[command(flatten)]
+    pub process: Process,
+    /// Which actor of the run this is. Each has an outbox and recordings of its own; they share the
+    /// demonstrations and the steps that the run asks for.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub actor: u16,
+}
+
+#[derive(Debug, Args)]
 pub struct Eval {
     /// The run's folder, or its name under `runs`.
     pub run: PathBuf,
@@ -185,7 +195,8 @@ impl Arguments {
     pub fn is_child(&self) -> bool {
         matches!(
             &self.command,
-            Command::Learner(process) | Command::Actor(process) if process.status_json
+            Command::Learner(process) | Command::Actor(Actor { process, .. })
+                if process.status_json
         )
     }
 }

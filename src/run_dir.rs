@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tasks::{CellConfig, RunConfig, TaskConfig};
+use wire::ActorId;
 
 use crate::cli::{Files, RunChoice};
 
@@ -163,9 +164,12 @@ impl RunDir {
         self.path.join("journal")
     }
 
-    /// What the actor has recorded and the learner has not acknowledged.
-    pub fn outbox(&self) -> PathBuf {
-        self.path.join("outbox")
+    /// What this actor has recorded and the learner has not acknowledged.
+    pub fn outbox(&self, actor: ActorId) -> PathBuf {
+        match actor {
+            ActorId(0) => self.path.join("outbox"),
+            ActorId(further) => self.path.join(format!("outbox-{further}")),
+        }
     }
 
     pub fn checkpoints(&self) -> PathBuf {

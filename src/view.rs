@@ -3,45 +3,67 @@
 //! The viewer is a program of its own; nothing of it is built into `reins`.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use wire::ActorId;
 
 /// The viewer must be of the same minor version as the library that wrote the recording.
 const VIEWER_VERSION: &str = "0.36";
 const VIEWER_RELEASE: &str = "0.36.3";
 
 /// A process of a run that writes recordings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recorder {
-    Actor,
+    Actor(ActorId),
     Learner,
 }
 
 impl Recorder {
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Self::Actor => "actor",
-            Self::Learner => "learner",
+            Self::Actor(ActorId(0)) => "actor".into(),
+            Self::Actor(further) => format!("actor{further}"),
+            Self::Learner => "learner".into(),
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "actor" => Some(Self::Actor(ActorId(0))),
+            "learner" => Some(Self::Learner),
+            _ => name.strip_prefix("actor")?.parse().ok().map(|n| Self::Actor(ActorId(n))),
         }
     }
 }
 
-/// `actor.rrd`, and after a restart `actor-2.rrd` and so on: a recording is never written over.
+/// `actor.rrd`, of further actors `actor1.rrd` and so on, and after a restart `actor-2.rrd`: a
+/// recording is never written over.
 fn recording(run_dir: &Path, recorder: Recorder, start: u32) -> PathBuf {
     let name = recorder.name();
     run_dir.join(if start == 1 { format!("{name}.rrd") } else { format!("{name}-{start}.rrd") })
 }
 
-/// The recordings of a run that are there, in the order in which they were begun.
-pub fn recordings(run_dir: &Path) -> Vec<PathBuf> {
-    let of = |recorder| {
-        (1..).map(move |start| recording(run_dir, recorder, start)).take_while(|path| path.exists())
+/// Who wrote the recording at `path`, and at which of its starts.
+fn origin(path: &Path) -> Option<(Recorder, u32)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".rrd")?;
+    let (name, start) = match stem.split_once('-') {
+        Some((name, start)) => (name, start.parse().ok()?),
+        None => (stem, 1),
     };
-    of(Recorder::Actor).chain(of(Recorder::Learner)).collect()
+    Some((Recorder::from_name(name)?, start))
+}
+
+/// The recordings of a run that are there: those of the actors, then those of the learner, each in
+/// the order in which they were begun.
+pub fn recordings(run_dir: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(run_dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = files.filter_map(|path| Some((origin(&path)?, path))).collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Recordings of one task share a layout. Actor and learner must use the same name.
@@ -146,25 +168,29 @@ fn headless_advice(viewer: &Path, recordings: &[PathBuf]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
     fn a_restart_begins_a_new_recording() {
         let run = tempfile::tempdir().unwrap();
         assert!(recordings(run.path()).is_empty());
-        for expected in ["actor.rrd", "actor-2.rrd", "actor-3.rrd"] {
-            let path = next_recording(run.path(), Recorder::Actor);
+        let begin = |recorder, expected: &str| {
+            let path = next_recording(run.path(), recorder);
             assert_eq!(path, run.path().join(expected));
             fs::write(path, "").unwrap();
-        }
-        fs::write(next_recording(run.path(), Recorder::Learner), "").unwrap();
+        };
+        begin(Recorder::Learner, "learner.rrd");
+        begin(Recorder::Actor(ActorId(12)), "actor12.rrd");
+        begin(Recorder::Actor(ActorId(12)), "actor12-2.rrd");
+        begin(Recorder::Actor(ActorId(0)), "actor.rrd");
+        begin(Recorder::Actor(ActorId(0)), "actor-2.rrd");
+        fs::write(run.path().join("actor.json"), "").unwrap();
         let names: Vec<_> = recordings(run.path())
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();
-        assert_eq!(names, ["actor.rrd", "actor-2.rrd", "actor-3.rrd", "learner.rrd"]);
+        let expected = ["actor.rrd", "actor-2.rrd", "actor12.rrd", "actor12-2.rrd", "learner.rrd"];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod end_to_end;
 mod ground_truth;
 mod ground_truth_spoilt;
 mod link;
+mod link_cuts;
 mod process_faults;
 mod recording;
+mod several_actors;
 mod support;

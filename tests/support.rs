@@ -1,7 +1,10 @@
 //! A folder with a small run's files, the executable, and what a run left behind.
 
+pub mod proxy;
+pub mod watched;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -11,7 +14,7 @@ use std::{
 
 use replay::{DiskStorage, journal};
 use tempfile::TempDir;
-use wire::{EpisodeKind, Outcome, Record, RecordBody, RecordPosition};
+use wire::{ActorId, EpisodeKind, Outcome, Record, RecordBody, RecordPosition};
 
 /// Of the small run that most tests make.
 pub const DEMONSTRATIONS: u32 = 2;
@@ -125,6 +128,13 @@ impl Process {
         self.0.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
+    /// As `kill -<signal>` does, to a process that then goes on being watched.
+    pub fn signal(&self, signal: &str) {
+        let id = self.0.as_ref().unwrap().id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap();
+        assert!(status.success(), "kill -{signal} {id}");
+    }
+
     /// As `kill -9` does.
     pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();
@@ -184,8 +194,8 @@ impl RunFolder {
     }
 }
 
-/// What a list of records amounts to, after a check that no record is missing, doubled or out of
-/// order.
+/// What a list of records amounts to, after a check that no record of any actor is missing, doubled
+/// or out of order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     pub demonstrations: u32,
@@ -195,10 +205,23 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn of(records: &[Record]) -> Self {
+        let actors: BTreeSet<ActorId> = records.iter().map(|record| record.actor).collect();
+        actors.into_iter().map(|actor| Self::of_actor(records, actor)).fold(
+            Self::default(),
+            |sum, one| Self {
+                demonstrations: sum.demonstrations + one.demonstrations,
+                training_episodes: sum.training_episodes + one.training_episodes,
+                training_steps: sum.training_steps + one.training_steps,
+            },
+        )
+    }
+
+    /// Of the records of one actor.
+    pub fn of_actor(records: &[Record], actor: ActorId) -> Self {
         let mut ledger = Self::default();
         let mut kind = EpisodeKind::Demonstration;
         let mut last: Option<(RecordPosition, bool)> = None;
-        for record in records {
+        for record in records.iter().filter(|record| record.actor == actor) {
             let at = record.position;
             match last {
                 None => assert_eq!(at.index, 0, "the journal begins inside an episode"),

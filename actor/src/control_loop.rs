@@ -150,8 +150,8 @@ impl ControlLoop {
             }
             self.take_policy();
             let (version, pace) = (self.policy_version(), self.pace());
-            let Tally { progress, env_steps } = &self.tally;
-            match self.config.program.next(progress, version, &pace, *env_steps) {
+            let env_steps = self.tally.env_steps.max(pace.env_steps);
+            match self.config.program.next(&self.tally.progress, version, &pace, env_steps) {
                 Next::Begin(kind) => {
                     self.asks = 0;
                     self.episode(kind, shutdown)?;

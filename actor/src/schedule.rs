@@ -56,7 +56,7 @@ pub enum Next {
 }
 
 impl Program {
-    /// `policy` is the version in hand, `env_steps` the training steps of the run.
+    /// `policy` is the version in hand, `env_steps` the training steps of the run, over all actors.
     pub fn next(
         &self,
         done: &Progress,
@@ -64,7 +64,8 @@ impl Program {
         pace: &Pace,
         env_steps: u64,
     ) -> Next {
-        if done.demonstrations < self.demonstrations {
+        // Other actors may have given what this one has not.
+        if done.demonstrations < self.demonstrations && pace.demonstrations_wanted() {
             return Next::Begin(EpisodeKind::Demonstration);
         }
         if let Some(budget) = &self.training
@@ -102,7 +103,12 @@ mod tests {
     fn check(program: &Program, done: [u32; 3], policy: Option<u64>, finished: bool, next: Next) {
         let [demonstrations, env_steps, evaluations] = done;
         let progress = Progress { demonstrations, evaluations, ..Progress::default() };
-        let pace = Pace { finished, policy_version: PolicyVersion(7), ..Pace::default() };
+        let pace = Pace {
+            finished,
+            policy_version: PolicyVersion(7),
+            env_step_limit: Some(0),
+            ..Pace::default()
+        };
         let policy = policy.map(PolicyVersion);
         assert_eq!(program.next(&progress, policy, &pace, env_steps.into()), next);
     }
@@ -115,6 +121,13 @@ mod tests {
     fn demonstrations_come_first_and_need_no_policy() {
         check(&whole(), [0, 0, 0], None, false, DEMONSTRATE);
         check(&whole(), [1, 0, 0], Some(7), false, DEMONSTRATE);
+    }
+
+    #[test]
+    fn what_other_actors_have_demonstrated_is_not_asked_for_again() {
+        let pace = Pace { env_step_limit: Some(100), ..Pace::default() };
+        let next = whole().next(&Progress::default(), None, &pace, 0);
+        assert_eq!(next, Next::AwaitPolicy(PolicyVersion(0)));
     }
 
     #[test]

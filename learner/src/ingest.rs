@@ -46,8 +46,8 @@ pub struct Inner {
     journal: Journal,
     pub store: ReplayStore,
     pace: Pace,
-    /// Actors that said hello and have not said goodbye.
-    present: BTreeSet<ActorId>,
+    /// Actors of this run that have not said goodbye since this learner was started.
+    awaited: BTreeSet<ActorId>,
     said_goodbye: bool,
     /// Counts requests, so that somebody can see that something came.
     requests: u64,
@@ -70,11 +70,13 @@ impl Ingest {
             let (_, record) = record?;
             store.insert(&record)?;
         }
+        // Also those that have yet to find this learner: they may have records left.
+        let awaited = store.episodes().iter().map(|episode| episode.actor).collect();
         let inner = Inner {
             journal,
             store,
             pace: Pace::default(),
-            present: BTreeSet::new(),
+            awaited,
             said_goodbye: false,
             requests: 0,
         };
@@ -98,10 +100,10 @@ impl Ingest {
         self.lock().pace = pace;
     }
 
-    /// Every actor that came has left in good order, and there was one.
+    /// Every actor of the run has left in good order, and there was one.
     pub fn all_left(&self) -> bool {
         let inner = self.lock();
-        inner.said_goodbye && inner.present.is_empty()
+        inner.said_goodbye && inner.awaited.is_empty()
     }
 
     pub fn answer(&self, request: ActorRequest) -> LearnerReply {
@@ -110,7 +112,7 @@ impl Ingest {
             ActorRequest::Hello(hello) => self.hello(&mut inner, &hello),
             ActorRequest::Append(append) => inner.append(&append),
             ActorRequest::Goodbye(actor) => {
-                inner.present.remove(&actor);
+                inner.awaited.remove(&actor);
                 inner.said_goodbye = true;
                 LearnerReply::Farewell
             }
@@ -126,7 +128,7 @@ impl Ingest {
             tracing::warn!(actor = %hello.actor, %reason, "refused an actor");
             return LearnerReply::Refused(Refusal::Mismatch(reason));
         }
-        inner.present.insert(hello.actor);
+        inner.awaited.insert(hello.actor);
         tracing::info!(actor = %hello.actor, "an actor is here");
         let through = inner.store.through(hello.actor);
         LearnerReply::Welcome(Welcome { through, pace: inner.pace })

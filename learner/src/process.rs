@@ -254,6 +254,6 @@ fn catch_up(learner: &mut Learner, newcomer: bool) -> Result<(), LearnerError> {
     while learner.pump()? == Work::Done {}
     let pace = learner.trainer.pace();
     learner.link.publish_pace(&pace)?;
-    debug_assert!(learner.trainer.status().phase != Phase::Preparing, "beginning is one portion");
+    debug_assert!(learner.trainer.status().phase != Phase::Preparing, "what is begun is finished");
     Ok(())
 }

@@ -225,9 +225,10 @@ impl Trainer {
 
     pub fn pace(&self) -> Pace {
         let learner_step = self.learner_step();
+        let collecting = self.status.phase == Phase::WaitingForDemonstrations;
         let env_step_limit = match &self.stage {
-            Stage::Collecting => Some(0),
-            Stage::Training(_) => self.config.limiter.env_step_limit(learner_step.0),
+            Stage::Collecting if collecting => Some(0),
+            _ => self.config.limiter.env_step_limit(learner_step.0),
         };
         Pace {
             env_steps: self.status.env_steps,
@@ -268,7 +269,11 @@ impl Trainer {
         if !ready {
             return Ok(Work::Waiting);
         }
-        self.status.phase = Phase::Preparing;
+        if self.status.phase != Phase::Preparing {
+            // Said before the work begins, so that no actor gives more than is wanted.
+            self.status.phase = Phase::Preparing;
+            return Ok(Work::Done);
+        }
         if let Some(backbone) = &self.backbone {
             let cache = FeatureCache::raw(&inner.store, self.config.device)
                 .shifting_by(self.config.shift_px);

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use actor::{Coupling, StatusSlot};
+use actor::{ActorConfig, Coupling, StatusSlot};
 use anyhow::Context;
 use wire::ActorId;
 
 use crate::{
-    cli::Process,
+    cli::Actor,
     console,
     parts::{
         actor::{self as actor_parts, Networks, Recording},
@@ -27,7 +27,8 @@ use crate::{
 
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
-pub fn run(process: &Process) -> anyhow::Result<()> {
+pub fn run(arguments: &Actor) -> anyhow::Result<()> {
+    let (process, actor) = (&arguments.process, ActorId(arguments.actor));
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
     let shutdown = shutdown::on_signal()?;
     let run = &configuration.run;
@@ -36,8 +37,8 @@ pub fn run(process: &Process) -> anyhow::Result<()> {
     let networks =
         Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
     let cell = Cell::start(&configuration.cell, &configuration.task, run.seed)?;
-    let to_learner = link::connect(&run_dir, &configuration, ActorId::default())?;
-    let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration)?)?;
+    let to_learner = link::connect(&run_dir, &configuration, actor)?;
+    let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration, actor)?)?;
     let status = StatusSlot::default();
     let mut parts = actor_parts::parts(
         &configuration,
@@ -49,13 +50,16 @@ pub fn run(process: &Process) -> anyhow::Result<()> {
     );
     parts.operator = console::listen()?;
     let program = actor_parts::training_program(&configuration);
-    let config = actor_parts::config(
-        &run_dir.name(),
-        &configuration,
-        &run_dir.outbox(),
-        program,
-        Coupling::Threads,
-    );
+    let config = ActorConfig {
+        actor,
+        ..actor_parts::config(
+            &run_dir.name(),
+            &configuration,
+            &run_dir.outbox(actor),
+            program,
+            Coupling::Threads,
+        )
+    };
     let ended = Arc::new(AtomicBool::new(false));
     let reporter = report_until(ended.clone(), status, process.status_json)?;
     let outcome = actor::run(config, parts, shutdown).context("acting");

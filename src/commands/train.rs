@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use actor::{Coupling, StatusSlot};
 use anyhow::Context;
-use wire::{SystemClock, transport::memory};
+use wire::{ActorId, SystemClock, transport::memory};
 
 use crate::{
     cli::Train,
@@ -53,7 +53,8 @@ pub fn in_lockstep(
     let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
     let learner = learner::Lockstep::start(learner_parts).context("starting the learner")?;
 
-    let recording = Recording::start(actor_parts::viz_settings(run_dir, configuration)?)?;
+    let recording =
+        Recording::start(actor_parts::viz_settings(run_dir, configuration, ActorId::default())?)?;
     let parts = actor_parts::parts(
         configuration,
         Cell::start(cell, task, run.seed)?,
@@ -65,7 +66,7 @@ pub fn in_lockstep(
     let config = actor_parts::config(
         &run_dir.name(),
         configuration,
-        &run_dir.outbox(),
+        &run_dir.outbox(ActorId::default()),
         actor_parts::training_program(configuration),
         Coupling::Lockstep,
     );

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 use nets::{backbone::Backbone, device::Device};
 use replay::{JournalConfig, SyncPolicy};
 use tasks::run::StorageConfig;
-use wire::{SystemClock, transport::LearnerLink};
+use wire::{ActorId, SystemClock, transport::LearnerLink};
 
 use super::{cell::Cell, networks};
 use crate::{
@@ -40,13 +40,17 @@ pub fn training_program(configuration: &Configuration) -> Program {
     }
 }
 
-/// The recording of this actor's process.
+/// The recording of this actor's process. The viewer shows the first actor on one timeline with the
+/// learner, and each further one by itself: they look through cameras of the same names.
 pub fn viz_settings(
     run_dir: &RunDir,
     configuration: &Configuration,
+    actor: ActorId,
 ) -> anyhow::Result<VizSettings> {
-    let path = view::next_recording(run_dir.path(), view::Recorder::Actor);
-    settings_at(path, run_dir.recording_id()?, configuration)
+    let path = view::next_recording(run_dir.path(), view::Recorder::Actor(actor));
+    let run = run_dir.recording_id()?;
+    let id = if actor == ActorId::default() { run } else { format!("{run}-actor{actor}") };
+    settings_at(path, id, configuration)
 }
 
 /// A recording of this cell and task at `path`.

@@ -88,10 +88,18 @@ pub struct Pace {
     pub env_steps: u64,
     pub learner_step: LearnerStep,
     pub policy_version: PolicyVersion,
-    /// Training steps that may exist in all; `None` when actors run free.
+    /// Training steps that may exist in all; 0 as long as demonstrations are wanted, `None` when
+    /// actors run free.
     pub env_step_limit: Option<u64>,
     /// The learner has used its budget: actors should stop after the episode.
     pub finished: bool,
+}
+
+impl Pace {
+    /// Whether the learner has fewer demonstrations than it begins with.
+    pub fn demonstrations_wanted(&self) -> bool {
+        self.env_step_limit == Some(0)
+    }
 }
 
 /// Everything a policy needs but the frozen backbone.

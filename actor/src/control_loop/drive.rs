@@ -55,6 +55,10 @@ impl ControlLoop {
         let seed = episode_seed(self.config.seed, self.config.actor.0, episode);
         let brief = EpisodeBrief { episode, kind, seed };
         let Some(seen) = self.reset(&brief, shutdown)? else { return Ok(()) };
+        // During the reset another actor may have given the last one.
+        if kind == EpisodeKind::Demonstration && !self.pace().demonstrations_wanted() {
+            return Ok(());
+        }
         self.drive(brief, seen, shutdown)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use replay::{Arrival, Continuity};
 use wire::{
-    ActorId, ActorRequest, EpisodeKind, EpisodeStart, LearnerReply, LearnerStep, Pace,
+    ActorId, ActorRequest, EpisodeKind, EpisodeStart, LearnerReply, LearnerStep, Outcome, Pace,
     PolicySnapshot, PolicyVersion, Record, RecordBody, RecordPosition, Refusal, Step, WeightsHash,
     Welcome,
     transport::{ActorLink, memory},
@@ -19,7 +19,11 @@ pub struct State {
     pub duplicates: usize,
     pub hellos: usize,
     pub goodbyes: usize,
+    /// What it says once it has its demonstrations.
     pub pace: Pace,
+    /// Successful demonstrations, of whatever actor, before training begins.
+    pub demonstrations_wanted: u32,
+    pub demonstrations: u32,
     /// Each hello raises the limit by so much.
     pub grant_per_hello: u64,
     pub refuse: Option<Refusal>,
@@ -87,7 +91,7 @@ impl Learner {
                 let through = state.continuity.through(ActorId(0));
                 // As over zenoh: whoever says hello is given the newest parameters.
                 self.publish(state.version);
-                LearnerReply::Welcome(Welcome { through, pace: state.pace })
+                LearnerReply::Welcome(Welcome { through, pace: state.pace() })
             }
             ActorRequest::Append(append) => {
                 for record in append.records {
@@ -96,7 +100,7 @@ impl Learner {
                     }
                 }
                 let through = state.continuity.through(ActorId(0)).expect("records came");
-                let (pace, count) = (state.pace, state.records.len());
+                let (pace, count) = (state.pace(), state.records.len());
                 let due: Vec<u64> =
                     state.publish_at.iter().filter(|d| d.0 <= count).map(|d| d.1).collect();
                 state.publish_at.retain(|due| due.0 > count);
@@ -115,6 +119,12 @@ impl Learner {
 }
 
 impl State {
+    fn pace(&self) -> Pace {
+        let wanted = self.demonstrations < self.demonstrations_wanted;
+        let env_step_limit = if wanted { Some(0) } else { self.pace.env_step_limit };
+        Pace { env_step_limit, ..self.pace }
+    }
+
     fn take(&mut self, record: Record) -> Result<(), Refusal> {
         match self.continuity.accept(&record) {
             Ok(Arrival::New) => {}
@@ -127,7 +137,13 @@ impl State {
         }
         let training = match &record.body {
             RecordBody::Step(_) => self.kind(record.position) == EpisodeKind::Training,
-            _ => false,
+            RecordBody::EpisodeEnd(end) => {
+                let demonstrated = self.kind(record.position) == EpisodeKind::Demonstration
+                    && end.outcome == Outcome::Success;
+                self.demonstrations += u32::from(demonstrated);
+                false
+            }
+            RecordBody::EpisodeStart(_) => false,
         };
         self.pace.env_steps += u64::from(training);
         if training && self.pace.env_step_limit.is_some_and(|limit| self.pace.env_steps > limit) {

@@ -123,6 +123,7 @@ impl Rig {
         };
         let cameras: Vec<_> = self.camera.iter().map(camera).collect();
         let mut config = self.config.clone();
+        self.learner.state().demonstrations_wanted = config.program.demonstrations;
         config.camera_age_max = vec![Duration::from_millis(200); cameras.len()];
         let policy_x = self.policy_x;
         let gate = Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits());
