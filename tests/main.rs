@@ -5,6 +5,7 @@
 mod bad_input;
 mod determinism;
 mod end_to_end;
+mod lockstep_resume;
 mod process_faults;
 mod recording;
 mod support;

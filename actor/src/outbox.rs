@@ -22,6 +22,7 @@ use wire::{
     ActorId, EpisodeEnd, EpisodeId, Outcome, Record, RecordBody, RecordPosition, TruncationCause,
 };
 
+pub use self::progress_file::parse as parse_progress;
 use self::{ledger::Ledger, progress_file::ProgressFile};
 use crate::schedule::Progress;
 

@@ -37,11 +37,16 @@ pub struct Status {
     pub utd_reached: f64,
     /// Since training began, pauses of resumed runs left out.
     pub training_minutes: f64,
+    /// Why records or checkpoints cannot be written at present. Actors keep their records.
+    pub storage_trouble: Option<String>,
 }
 
 /// One line for people.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(trouble) = &self.storage_trouble {
+            write!(f, "CANNOT STORE ({trouble}) · ")?;
+        }
         match self.phase {
             Phase::WaitingForDemonstrations => {
                 let Self { demonstrations, demonstrations_wanted, .. } = self;

@@ -28,6 +28,7 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 
 pub fn run(process: &Process) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
+    configuration.check_apart()?;
     configuration.warn_of_open_link();
     let shutdown = shutdown::on_signal()?;
     let run = &configuration.run;

@@ -9,6 +9,7 @@ use crate::{cli::Process, parts, run_dir::RunDir, shutdown, status_line};
 
 pub fn run(process: &Process) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
+    configuration.check_apart()?;
     configuration.warn_of_open_link();
     let shutdown = shutdown::on_signal()?;
     let endpoint = &configuration.run.link.endpoint;

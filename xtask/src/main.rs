@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask setup | demo | test | ci | check-deps`.
+//! Chores of this repository: `cargo xtask setup | demo | test | ci | check-deps | fuzz`.
 //! Few and light dependencies: it is built before anything else is there. It never asks for more
 //! rights than it has; what it may not do itself it prints as a command to type.
 
@@ -6,6 +6,7 @@ mod args;
 mod check_deps;
 mod ci;
 mod demo;
+mod fuzz;
 mod paths;
 mod progress;
 mod setup;
@@ -46,5 +47,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { setup, unit_only } => test::run(&paths, &setup, unit_only),
         Command::Ci => ci::run(&paths),
         Command::CheckDeps => check_deps::run(&paths),
+        Command::Fuzz(options) => fuzz::run(&paths, &options),
     }
 }
