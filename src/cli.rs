@@ -18,6 +18,8 @@ pub enum Command {
     Demo(Demo),
     /// Train: an actor and a learner process, joined by zenoh. Continues a run that exists.
     Train(Train),
+    /// Go on with a run where it was: after a kill, a power cut, or an end.
+    Resume(Resume),
     /// The learner alone, for a terminal or a machine of its own.
     Learner(Process),
     /// The actor alone, beside the robot. Several may act for one run, each with its own --actor.
@@ -90,9 +92,17 @@ pub struct Demo {
 pub struct Train {
     #[command(flatten)]
     pub choice: RunChoice,
-    /// Both parts in this process, in step, deterministic.
+    /// Both parts in this process, in step, deterministic. A run stays as it was begun.
     #[arg(long)]
     pub lockstep: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run's folder, or its name under `runs`.
+    pub run: PathBuf,
     #[arg(long)]
     pub json: bool,
 }

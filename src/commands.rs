@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod learner;
 mod report;
+mod resume;
 mod train;
 
 use crate::cli::{Arguments, Command};
@@ -17,6 +18,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Demo(demo) => demo::run(&demo),
         Command::Train(train) => train::run(&train),
+        Command::Resume(resume) => resume::run(&resume),
         Command::Learner(process) => learner::run(&process),
         Command::Actor(process) => actor::run(&process),
         Command::Eval(eval) => eval::run(&eval),

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use tasks::{CellConfig, RunConfig, TaskConfig};
+use tasks::{CellConfig, RunConfig, TaskConfig, run::CouplingMode};
 use wire::ActorId;
 
 use crate::cli::{Files, RunChoice};
@@ -29,6 +29,17 @@ impl Configuration {
             task: TaskConfig::load(&files.task)?,
             run: RunConfig::load(&files.config)?,
         })
+    }
+
+    /// A run that was begun in lockstep has both parts in one process.
+    pub fn check_apart(&self) -> anyhow::Result<()> {
+        if self.run.coupling.mode == CouplingMode::Lockstep {
+            bail!(
+                "this run is in lockstep, actor and learner in one process: `reins resume RUN` \
+                 continues it"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -73,12 +84,28 @@ impl RunDir {
 
     /// Opens the run, or makes it from the files named.
     pub fn open(choice: &RunChoice) -> anyhow::Result<(Self, Configuration)> {
+        Self::open_coupled(choice, None)
+    }
+
+    /// The same, with another coupling than the run file's. A run keeps the one it began with.
+    pub fn open_coupled(
+        choice: &RunChoice,
+        coupling: Option<CouplingMode>,
+    ) -> anyhow::Result<(Self, Configuration)> {
         check_name(&choice.run)?;
         let found = Self { path: choice.runs.join(&choice.run) };
         if !found.manifest_path().is_file() {
-            found.create(choice)?;
+            found.create(choice, coupling)?;
         }
         let configuration = found.configuration()?;
+        if coupling == Some(CouplingMode::Lockstep)
+            && configuration.run.coupling.mode != CouplingMode::Lockstep
+        {
+            bail!(
+                "run {} exists and was not begun in lockstep: leave --lockstep out to continue, or choose another --run",
+                choice.run
+            );
+        }
         if let Some(seed) = choice.seed
             && seed != configuration.run.seed
         {
@@ -91,8 +118,11 @@ impl RunDir {
         Ok((found, configuration))
     }
 
-    fn create(&self, choice: &RunChoice) -> anyhow::Result<()> {
+    fn create(&self, choice: &RunChoice, coupling: Option<CouplingMode>) -> anyhow::Result<()> {
         let mut configuration = Configuration::load(&choice.files)?;
+        if let Some(mode) = coupling {
+            configuration.run.coupling.mode = mode;
+        }
         if let Some(seed) = choice.seed {
             configuration.run.seed = seed;
         }

@@ -11,6 +11,7 @@ mod ground_truth;
 mod ground_truth_spoilt;
 mod link;
 mod link_cuts;
+mod lockstep_resume;
 mod process_faults;
 mod recording;
 mod several_actors;

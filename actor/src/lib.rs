@@ -17,6 +17,7 @@ mod pacer;
 pub mod policy;
 mod policy_feed;
 mod recorder;
+pub mod reenact;
 mod run;
 pub mod schedule;
 mod senses;
@@ -29,7 +30,7 @@ mod workers;
 
 pub use config::{ActorConfig, ActorParts, Coupling, OperatorCommand};
 pub use error::{ActorError, ResetFailure};
-pub use outbox::OutboxError;
+pub use outbox::{OutboxError, parse_progress};
 pub use policy::{Encoder, Policy, PolicyLoader};
 pub use run::{Summary, run};
 pub use schedule::{Program, Progress, TrainingBudget};

@@ -23,6 +23,7 @@ use wire::{
     TruncationCause,
 };
 
+pub use self::progress_file::parse as parse_progress;
 use self::{ledger::Ledger, progress_file::ProgressFile};
 use crate::{
     schedule::Progress,

@@ -12,14 +12,11 @@ use nets::{
     pca::{Pca, PcaError},
     projection::{Projection, ProjectionError},
 };
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use replay::{FeatureError, FeatureRef, ObservationId, ReplayStore};
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
-
-/// Frames that go through the backbone in one call.
-const CHUNK: usize = 64;
 
 #[derive(Debug, Error)]
 pub enum FeatureCacheError {
@@ -49,6 +46,9 @@ pub struct FeatureCache {
     /// Per frame, as in the store.
     variants: usize,
     shift_px: u8,
+    /// Of the shifts. They are drawn by a frame's place, not in the order in which frames come, so
+    /// that a learner that resumes computes the same ones.
+    shift_seed: u64,
     device: Device,
 }
 
@@ -68,13 +68,13 @@ impl FeatureCache {
     fn new(store: &ReplayStore, kept: Kept, device: Device) -> Self {
         let (cameras, variants) =
             store.features().map_or((0, 1), |f| (f.spec().dims.len(), f.spec().variants));
-        Self { kept, cameras, variants, shift_px: SHIFT_MAX / 2, device }
+        Self { kept, cameras, variants, shift_px: SHIFT_MAX / 2, shift_seed: 0, device }
     }
 
-    /// Shifted variants are moved by at most so many pixels in each direction.
+    /// Shifted variants are moved by at most so many pixels in each direction, as `seed` says.
     #[must_use]
-    pub fn shifting_by(self, shift_px: u8) -> Self {
-        Self { shift_px: shift_px.min(SHIFT_MAX / 2), ..self }
+    pub fn shifting_by(self, shift_px: u8, seed: u64) -> Self {
+        Self { shift_px: shift_px.min(SHIFT_MAX / 2), shift_seed: seed, ..self }
     }
 
     /// Brings the cache up to the store: computes what is lacking, projects what is new.
@@ -85,7 +85,9 @@ impl FeatureCache {
         let Some(features) = store.features() else { return Ok(()) };
         let total = store.observations() as usize * self.variants;
         while *done < total {
-            let chunk = *done..total.min(*done + CHUNK * 16);
+            // One observation at a time: a product of another height may round differently, and a
+            // learner that resumes projects many observations where it projected one before.
+            let chunk = *done..*done + self.variants;
             let start = rows.len();
             rows.resize(start + chunk.len() * *width, 0.0);
             let mut column = 0;
@@ -157,7 +159,6 @@ impl FeatureCache {
         store: &mut ReplayStore,
         backbone: &Backbone,
         at_most: usize,
-        rng: &mut ChaCha8Rng,
     ) -> Result<usize, FeatureCacheError> {
         let lacking: Vec<FeatureRef> = match store.features() {
             Some(features) => features.lacking().take(at_most).collect(),
@@ -167,7 +168,7 @@ impl FeatureCache {
             let frame = store.frame(row.observation, row.camera);
             let computed = match row.variant {
                 0 => backbone.encode(&[&frame])?,
-                _ => backbone.encode_shifted(&frame, &[draw_shift(self.shift_px, rng)])?,
+                _ => backbone.encode_shifted(&frame, &[self.shift(row)])?,
             };
             let values: Vec<f16> = computed[0].values.iter().map(|x| f16::from_bits(*x)).collect();
             if let Some(features) = store.features_mut() {
@@ -176,13 +177,16 @@ impl FeatureCache {
         }
         Ok(lacking.len())
     }
-}
 
-/// Offsets count from the padded frame's corner: the middle one moves nothing.
-fn draw_shift(shift_px: u8, rng: &mut ChaCha8Rng) -> Shift {
-    let middle = SHIFT_MAX / 2;
-    let range = middle - shift_px..=middle + shift_px;
-    Shift { row: rng.random_range(range.clone()), col: rng.random_range(range) }
+    /// Offsets count from the padded frame's corner: the middle one moves nothing.
+    fn shift(&self, row: &FeatureRef) -> Shift {
+        let place = row.observation.0 as usize * self.cameras + row.camera;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.shift_seed);
+        rng.set_stream((place * self.variants + row.variant) as u64);
+        let middle = SHIFT_MAX / 2;
+        let range = middle - self.shift_px..=middle + self.shift_px;
+        Shift { row: rng.random_range(range.clone()), col: rng.random_range(range) }
+    }
 }
 
 fn id_of(row: usize, variants: usize) -> ObservationId {

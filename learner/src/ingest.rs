@@ -6,12 +6,13 @@
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use replay::{
-    InsertError, Inserted, Journal, JournalConfig, JournalError, ReplayStore, StoreConfig,
+    InsertError, Inserted, Journal, JournalConfig, JournalError, Records, ReplayStore, Sequence,
+    Storage, StoreConfig,
 };
 use thiserror::Error;
 use wire::{
@@ -25,6 +26,11 @@ pub enum IngestError {
     Journal(#[from] JournalError),
     #[error("the learner's journal holds what cannot be: {0}")]
     Insert(#[from] InsertError),
+    #[error(
+        "the checkpoint was made after {known} records and the journal holds {end}: put the run's \
+         own journal back, or take the checkpoints away to learn anew from what is there"
+    )]
+    Short { known: u64, end: u64 },
 }
 
 /// What this run is. Actors of another run, task or shape are refused.
@@ -45,6 +51,10 @@ pub struct Ingest {
 pub struct Inner {
     journal: Journal,
     pub store: ReplayStore,
+    /// Records of the journal that are in the store.
+    records: u64,
+    /// Why the last append could not be stored.
+    trouble: Option<String>,
     pace: Pace,
     /// Actors of this run that have not said goodbye since this learner was started.
     awaited: BTreeSet<ActorId>,
@@ -54,33 +64,45 @@ pub struct Inner {
 }
 
 impl Ingest {
-    /// Opens the journal and reads everything in it into the store.
+    /// Opens the journal and reads its first `known` records into the store, or all of them. The
+    /// others are what is returned; [`Self::take_in`] brings them.
     pub fn open(
+        storage: Arc<dyn Storage>,
         folder: &Path,
         identity: Identity,
         journal: JournalConfig,
         store: StoreConfig,
-    ) -> Result<Self, IngestError> {
-        let (journal, recovered) = Journal::open(folder, journal)?;
+        known: Option<u64>,
+    ) -> Result<(Self, Records), IngestError> {
+        let (journal, recovered) = Journal::open_on(storage, folder, journal)?;
         if let Some(cut) = &recovered.cut {
             tracing::warn!(?cut, "cut off a record that was being written when the learner ended");
         }
-        let mut store = ReplayStore::new(store);
-        for record in journal.records_after(None) {
-            let (_, record) = record?;
-            store.insert(&record)?;
+        let end = recovered.end.0;
+        let known = known.unwrap_or(end);
+        if known > end {
+            return Err(IngestError::Short { known, end });
         }
-        // Also those that have yet to find this learner: they may have records left.
-        let awaited = store.episodes().iter().map(|episode| episode.actor).collect();
-        let inner = Inner {
+        let mut rest = journal.records_from(Sequence(0));
+        let mut inner = Inner {
             journal,
-            store,
+            store: ReplayStore::new(config),
+            records: 0,
+            trouble: None,
             pace: Pace::default(),
             awaited,
             said_goodbye: false,
             requests: 0,
         };
-        Ok(Self { identity, inner: Mutex::new(inner), arrived: Condvar::new() })
+        while inner.records < known && inner.take_in(&mut rest)? {}
+        let ingest = Self { identity, inner: Mutex::new(inner), arrived: Condvar::new() };
+        Ok((ingest, rest))
+    }
+
+    /// Brings the next record of the journal into the store, as if an actor had just sent it;
+    /// `false` when there is none.
+    pub fn take_in(&self, rest: &mut Records) -> Result<bool, IngestError> {
+        self.lock().take_in(rest)
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -136,6 +158,24 @@ impl Ingest {
 }
 
 impl Inner {
+    /// Records of the journal that are in the store.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Why records cannot be stored at present.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    fn take_in(&mut self, rest: &mut Records) -> Result<bool, IngestError> {
+        let Some(next) = rest.next() else { return Ok(false) };
+        let (_, record) = next?;
+        self.store.insert(&record)?;
+        self.records += 1;
+        Ok(true)
+    }
+
     fn append(&mut self, append: &Append) -> LearnerReply {
         match self.try_append(append) {
             Ok(reply) | Err(reply) => reply,
@@ -149,13 +189,20 @@ impl Inner {
             return Err(LearnerReply::Refused(Refusal::Mismatch(reason)));
         }
         let fresh = self.store.fresh(&append.records).map_err(refusal)?;
-        self.journal.append_all(fresh.iter().copied()).map_err(|error| {
-            tracing::error!(%error, "records cannot be stored; the actor keeps them");
-            LearnerReply::Refused(Refusal::Unavailable(error.to_string()))
-        })?;
+        if let Err(error) = self.journal.append_all(fresh.iter().copied()) {
+            let reason = chain(&error);
+            if self.trouble.as_ref() != Some(&reason) {
+                tracing::error!(%reason, "records cannot be stored; the actor keeps them");
+            }
+            self.trouble = Some(reason.clone());
+            return Err(LearnerReply::Refused(Refusal::Unavailable(reason)));
+        }
+        if self.trouble.take().is_some() {
+            tracing::info!("records can be stored again");
+        }
         for record in fresh {
             match self.store.insert(record) {
-                Ok(Inserted::New) => {}
+                Ok(Inserted::New) => self.records += 1,
                 outcome => tracing::error!(?outcome, "a checked record was not inserted"),
             }
         }
@@ -168,6 +215,12 @@ impl Inner {
     fn pace_now(&self) -> Pace {
         Pace { env_steps: self.store.env_steps(), ..self.pace }
     }
+}
+
+/// An error with what caused it: "no space left" stands at the end of the chain.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 fn refusal(error: InsertError) -> LearnerReply {

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod noise;
 pub mod process;
 pub mod status;
+mod tally;
 pub mod train_state;
 pub mod trainer;
 pub mod update;

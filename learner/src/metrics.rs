@@ -100,6 +100,8 @@ pub enum MetricsError {
 pub struct MetricsWriter {
     path: PathBuf,
     file: File,
+    /// Whole lines, bytes.
+    len: u64,
 }
 
 impl MetricsWriter {
@@ -112,14 +114,22 @@ impl MetricsWriter {
         if whole < text.len() {
             file.set_len(whole as u64).map_err(io("cut"))?;
         }
-        Ok(Self { path: path.into(), file })
+        Ok(Self { path: path.into(), file, len: whole as u64 })
     }
 
     pub fn append(&mut self, learner_step: u64, metrics: &Metrics) -> Result<(), MetricsError> {
         let line = MetricsLine { learner_step, metrics: metrics.clone() };
         let mut text = serde_json::to_string(&line).expect("plain numbers are always JSON");
         text.push('\n');
-        self.file.write_all(text.as_bytes()).map_err(|source| MetricsError::Io {
+        let written = self.file.write_all(text.as_bytes());
+        if written.is_err() {
+            // Half a line would spoil the next one. What cannot be cut now is cut when the file is
+            // opened again.
+            let _ = self.file.set_len(self.len);
+        } else {
+            self.len += text.len() as u64;
+        }
+        written.map_err(|source| MetricsError::Io {
             what: "write",
             path: self.path.clone(),
             source,
@@ -135,11 +145,15 @@ pub fn read(path: &Path) -> Result<Vec<MetricsLine>, MetricsError> {
         path: path.into(),
         source,
     })?;
+    parse(&text).map_err(|(line, source)| MetricsError::Line { path: path.into(), line, source })
+}
+
+/// The lines of a metrics file; an error says in which line it is, counted from 1.
+pub fn parse(text: &str) -> Result<Vec<MetricsLine>, (usize, serde_json::Error)> {
     let mut lines: Vec<MetricsLine> = Vec::new();
     for (index, text) in text.split_inclusive('\n').enumerate() {
         let Some(text) = text.strip_suffix('\n') else { break };
-        let line: MetricsLine = serde_json::from_str(text)
-            .map_err(|source| MetricsError::Line { path: path.into(), line: index + 1, source })?;
+        let line: MetricsLine = serde_json::from_str(text).map_err(|error| (index + 1, error))?;
         lines.truncate(lines.partition_point(|old| old.learner_step < line.learner_step));
         lines.push(line);
     }

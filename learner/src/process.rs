@@ -13,7 +13,7 @@ use std::{
 };
 
 use nets::backbone::Backbone;
-use replay::{JournalConfig, StoreConfig};
+use replay::{DiskStorage, JournalConfig, Records, StoreConfig, storage::write_atomically};
 use thiserror::Error;
 use wire::{
     ActorRequest, Clock, PolicySnapshot, Timestamp, codec,
@@ -21,6 +21,7 @@ use wire::{
 };
 
 use crate::{
+    checkpoint::{self, CheckpointError, Found},
     ingest::{Identity, Ingest, IngestError},
     metrics::{MetricsError, MetricsWriter},
     status::{Phase, Status},
@@ -40,6 +41,8 @@ pub enum LearnerError {
     Ingest(#[from] IngestError),
     #[error(transparent)]
     Trainer(#[from] TrainerError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Link(#[from] LinkError),
     #[error(transparent)]
@@ -86,19 +89,38 @@ struct Learner {
     policy_path: PathBuf,
 }
 
-/// The learner, what feeds it, and its clock.
-type Opened = (Learner, Arc<Ingest>, Arc<dyn Clock>);
+/// The learner, what feeds it, and the records that it has not taken in yet.
+type Opened = (Learner, Arc<Ingest>, Records);
+
+/// What a learner takes in before it goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Everything that the journal holds.
+    All,
+    /// What it had taken in when the checkpoint was made.
+    AsInCheckpoint,
+}
 
 impl Learner {
-    fn open(parts: LearnerParts) -> Result<Opened, LearnerError> {
-        let ingest = Arc::new(Ingest::open(
+    fn open(parts: LearnerParts, known: Known) -> Result<Opened, LearnerError> {
+        let mut found = checkpoint::newest(&DiskStorage, &parts.trainer.checkpoints)?;
+        if known == Known::AsInCheckpoint {
+            // One that does not say what it had taken in is no place to go on from exactly.
+            found.newest = found.newest.filter(|(_, checkpoint)| checkpoint.records.is_some());
+        }
+        let records = (known == Known::AsInCheckpoint).then(|| found.records());
+        let (ingest, rest) = Ingest::open(
+            Arc::new(DiskStorage),
             &parts.paths.journal,
             parts.identity,
             parts.journal,
             parts.store,
-        )?);
+            records,
+        )?;
+        let ingest = Arc::new(ingest);
+        tell(&found, &ingest);
         let trainer =
-            Trainer::open(parts.trainer, ingest.clone(), parts.backbone, parts.clock.clone())?;
+            Trainer::open(parts.trainer, ingest.clone(), parts.backbone, parts.clock, found)?;
         let learner = Self {
             trainer,
             link: parts.link,
@@ -106,20 +128,25 @@ impl Learner {
             viz: parts.viz.map(LearnerViz::create).transpose()?,
             policy_path: parts.paths.policy,
         };
-        Ok((learner, ingest, parts.clock))
+        Ok((learner, ingest, rest))
     }
 
     fn pump(&mut self) -> Result<Work, LearnerError> {
         let mut output = Output::default();
         let work = self.trainer.pump(&mut output)?;
         if let Some((step, metrics)) = &output.metrics {
-            self.metrics.append(step.0, metrics)?;
+            let written = self.metrics.append(step.0, metrics);
+            self.trainer.note_storage(written.map_err(|e| e.to_string()));
             if let Some(viz) = &mut self.viz {
                 viz.log_update(step.0, metrics)?;
             }
         }
         if let Some(policy) = &output.policy {
             self.link.publish_policy(policy)?;
+        }
+        // Last: what stands before it is not done again when the run resumes from here.
+        if output.checkpoint {
+            self.trainer.checkpoint()?;
         }
         if work == Work::Finished
             && let Some(policy) = &output.policy
@@ -133,10 +160,8 @@ impl Learner {
     fn write_policy(&self, policy: &PolicySnapshot) -> Result<(), LearnerError> {
         let bytes = codec::encode(policy)?;
         let path = &self.policy_path;
-        let temporary = path.with_extension("tmp");
-        let written =
-            std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| LearnerError::PolicyFile { path: path.clone(), source })
+        write_atomically(&DiskStorage, path, &bytes)
+            .map_err(|source| LearnerError::PolicyFile { path: path.clone(), source })
     }
 
     fn status(&self) -> Status {
@@ -146,10 +171,39 @@ impl Learner {
     /// Leaves everything so that the same command continues.
     fn close(&mut self) -> Result<(), LearnerError> {
         self.trainer.checkpoint()?;
-        if let Some(policy) = self.trainer.policy()? {
-            self.write_policy(&policy)?;
+        if let Some(policy) = self.trainer.policy() {
+            self.write_policy(policy)?;
         }
         Ok(())
+    }
+}
+
+/// Says from where the run goes on, and what could not be used.
+fn tell(found: &Found, ingest: &Ingest) {
+    for broken in &found.broken {
+        tracing::error!(%broken, "skipped a broken checkpoint");
+    }
+    let inner = ingest.lock();
+    let (records, episodes) = (inner.records(), inner.store.episodes().len());
+    match &found.newest {
+        Some((path, checkpoint)) => tracing::info!(
+            checkpoint = %path.display(),
+            learner_step = checkpoint.learner_step.0,
+            records,
+            episodes,
+            "resumed"
+        ),
+        None if !found.broken.is_empty() => tracing::error!(
+            records,
+            episodes,
+            "no checkpoint can be read: what was recorded is all there, learning begins anew from it"
+        ),
+        None if records > 0 => tracing::info!(
+            records,
+            episodes,
+            "resumed before the first checkpoint: learning begins with what was recorded"
+        ),
+        None => {}
     }
 }
 
@@ -159,7 +213,8 @@ pub fn run(
     shutdown: &AtomicBool,
     mut report: impl FnMut(&Status),
 ) -> Result<Status, LearnerError> {
-    let (mut learner, ingest, clock) = Learner::open(parts)?;
+    let clock = parts.clock.clone();
+    let (mut learner, ingest, _) = Learner::open(parts, Known::All)?;
     let newcomers = Arc::new(AtomicBool::new(false));
     serve(&learner.link, &ingest, &newcomers)?;
     let mut seen = 0;
@@ -167,9 +222,9 @@ pub fn run(
     let mut finished_at: Option<Timestamp> = None;
     while !shutdown.load(Ordering::SeqCst) {
         if newcomers.swap(false, Ordering::SeqCst)
-            && let Some(policy) = learner.trainer.policy()?
+            && let Some(policy) = learner.trainer.policy()
         {
-            learner.link.publish_policy(&policy)?;
+            learner.link.publish_policy(policy)?;
         }
         let work = learner.pump()?;
         let now = clock.now();
@@ -212,14 +267,23 @@ fn serve(
 }
 
 /// A learner that works inside the answers to its actor's requests.
+///
+/// What it has learned follows from the records it has taken in, and from nothing else: after each
+/// it learns as far as that allows. So one that was killed takes in again what came after its
+/// checkpoint, one record at a time, and is then what it was.
 pub struct Lockstep {
     learner: Arc<Mutex<Learner>>,
+    records: u64,
 }
 
 impl Lockstep {
     /// Serves the link from now on. Each answer comes after all learning that it made possible.
     pub fn start(parts: LearnerParts) -> Result<Self, LearnerError> {
-        let (learner, ingest, _) = Learner::open(parts)?;
+        let (mut learner, ingest, mut rest) = Learner::open(parts, Known::AsInCheckpoint)?;
+        while ingest.take_in(&mut rest)? {
+            catch_up(&mut learner, false)?;
+        }
+        let records = ingest.lock().records();
         let link = learner.link.clone();
         let learner = Arc::new(Mutex::new(learner));
         let working = learner.clone();
@@ -232,7 +296,12 @@ impl Lockstep {
             }
             reply
         }))?;
-        Ok(Self { learner })
+        Ok(Self { learner, records })
+    }
+
+    /// Records of earlier processes that it went on from.
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
     pub fn status(&self) -> Status {
@@ -248,8 +317,8 @@ impl Lockstep {
 }
 
 fn catch_up(learner: &mut Learner, newcomer: bool) -> Result<(), LearnerError> {
-    if newcomer && let Some(policy) = learner.trainer.policy()? {
-        learner.link.publish_policy(&policy)?;
+    if newcomer && let Some(policy) = learner.trainer.policy() {
+        learner.link.publish_policy(policy)?;
     }
     while learner.pump()? == Work::Done {}
     let pace = learner.trainer.pace();

@@ -41,11 +41,16 @@ pub struct Status {
     pub actors: Vec<ActorId>,
     /// Since training began, pauses of resumed runs left out.
     pub training_minutes: f64,
+    /// Why records or checkpoints cannot be written at present. Actors keep their records.
+    pub storage_trouble: Option<String>,
 }
 
 /// One line for people.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(trouble) = &self.storage_trouble {
+            write!(f, "CANNOT STORE ({trouble}) · ")?;
+        }
         self.write_progress(f)?;
         match self.actors.as_slice() {
             [] => f.write_str(" · no actor connected"),

@@ -13,7 +13,7 @@ use nets::{
     projection::Projection,
     snapshot::SnapshotError,
 };
-use replay::{InsertError, RateLimiter, ReplayStore, View, symmetric_sample};
+use replay::{DiskStorage, InsertError, RateLimiter, ReplayStore, View, symmetric_sample};
 use tch::{Device, Tensor};
 use thiserror::Error;
 use wire::{
@@ -23,13 +23,14 @@ use wire::{
 use crate::{
     archive::ArchiveError,
     batch::{Batch, LearnedActions, bootstrap_mask, choose_actions},
-    checkpoint::{self, Checkpoint, CheckpointError},
+    checkpoint::{self, Checkpoint, CheckpointError, Found},
     feature_cache::{FeatureCache, FeatureCacheError, fit_projections},
     ingest::Ingest,
-    metrics::{Metrics, UpdateTimings},
+    metrics::Metrics,
     status::{Phase, Status},
+    tally::Tally,
     train_state::{AgentSetup, RestoreError, TrainState},
-    update::{Plan, UpdateConfig, UpdateError, UpdateInfo, update},
+    update::{Plan, UpdateConfig, UpdateError, update},
 };
 
 /// Rows of lacking features that one portion computes.
@@ -112,6 +113,8 @@ pub enum Work {
 pub struct Output {
     pub policy: Option<PolicySnapshot>,
     pub metrics: Option<(LearnerStep, Metrics)>,
+    /// A checkpoint is due, after the rest of this.
+    pub checkpoint: bool,
 }
 
 #[derive(Debug)]
@@ -136,24 +139,25 @@ pub struct Trainer {
     clock: Arc<dyn Clock>,
     stage: Stage,
     finished: bool,
+    /// Why the last checkpoint or line of metrics was not written.
+    trouble: Option<String>,
     policy_version: PolicyVersion,
+    /// What that version is.
+    published: Option<PolicySnapshot>,
     /// When this process began to train.
     began: Option<Timestamp>,
     status: Status,
 }
 
 impl Trainer {
-    /// Continues from the newest checkpoint, if there is one.
+    /// Continues from the checkpoint that was `found`, if there is one.
     pub fn open(
         config: TrainerConfig,
         ingest: Arc<Ingest>,
         backbone: Option<Backbone>,
         clock: Arc<dyn Clock>,
+        found: Found,
     ) -> Result<Self, TrainerError> {
-        let found = checkpoint::newest(&config.checkpoints)?;
-        for broken in &found.broken {
-            tracing::warn!(%broken, "skipped a broken checkpoint");
-        }
         let status = Status {
             device: config.device_description.clone(),
             demonstrations_wanted: config.demo_episodes,
@@ -167,7 +171,9 @@ impl Trainer {
             clock,
             stage: Stage::Collecting,
             finished: false,
+            trouble: None,
             policy_version: PolicyVersion(0),
+            published: None,
             began: None,
             status,
         };
@@ -187,12 +193,9 @@ impl Trainer {
         if self.backbone.as_ref().is_some_and(|backbone| backbone.hash() != state.backbone) {
             return Err(TrainerError::OtherBackbone { path });
         }
-        tracing::info!(
-            checkpoint = %path.display(),
-            learner_step = checkpoint.learner_step.0,
-            "resumed"
-        );
         self.policy_version = checkpoint.policy_version;
+        // A checkpoint is of the step at which its policy was published.
+        self.published = Some(state.snapshot(checkpoint.policy_version)?);
         let cache = self.new_cache(state.agent.head.projections());
         self.stage = Stage::Training(Box::new(Training::new(state, cache)));
         Ok(())
@@ -212,11 +215,19 @@ impl Trainer {
     }
 
     /// The newest policy once more, for an actor that has just come.
-    pub fn policy(&self) -> Result<Option<PolicySnapshot>, TrainerError> {
-        match &self.stage {
-            Stage::Collecting => Ok(None),
-            Stage::Training(training) => Ok(Some(training.state.snapshot(self.policy_version)?)),
+    pub fn policy(&self) -> Option<&PolicySnapshot> {
+        self.published.as_ref()
+    }
+
+    /// Makes the parameters as they are the newest policy, unless they are it already.
+    fn publish(&mut self) -> Result<Option<PolicySnapshot>, TrainerError> {
+        let Stage::Training(training) = &self.stage else { return Ok(None) };
+        let step = training.state.learner_step();
+        if self.published.as_ref().is_none_or(|policy| policy.learner_step != step) {
+            self.policy_version = PolicyVersion(self.policy_version.0 + 1);
+            self.published = Some(training.state.snapshot(self.policy_version)?);
         }
+        Ok(self.published.clone())
     }
 
     pub fn status(&self) -> &Status {
@@ -250,6 +261,7 @@ impl Trainer {
         let inner = self.ingest.lock();
         self.status.env_steps = inner.store.env_steps();
         self.status.demonstrations = successful_demonstrations(&inner.store);
+        self.status.storage_trouble = inner.trouble().or(self.trouble.as_deref()).map(Into::into);
         self.status.demo_transitions = inner.store.view(View::Demo).len();
         self.status.online_transitions = inner.store.view(View::Online).len();
         drop(inner);
@@ -276,9 +288,8 @@ impl Trainer {
         }
         if let Some(backbone) = &self.backbone {
             let cache = FeatureCache::raw(&inner.store, self.config.device)
-                .shifting_by(self.config.shift_px);
-            let mut rng = rand::SeedableRng::seed_from_u64(self.config.seed);
-            while cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS, &mut rng)? > 0 {}
+                .shifting_by(self.config.shift_px, self.config.seed);
+            while cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS)? > 0 {}
         }
         let projections = match &self.config.architecture.head {
             nets::architecture::HeadSpec::Pca { components, .. } => {
@@ -302,19 +313,18 @@ impl Trainer {
         self.stage = Stage::Training(Box::new(Training::new(state, cache)));
         self.status.phase = Phase::Training;
         self.began = Some(self.clock.now());
-        self.policy_version = PolicyVersion(1);
-        output.policy = self.policy()?;
+        output.policy = self.publish()?;
         Ok(Work::Done)
     }
 
     fn new_cache(&self, projections: &[Projection]) -> FeatureCache {
         let inner = self.ingest.lock();
-        let device = self.config.device;
+        let TrainerConfig { device, shift_px, seed, .. } = self.config;
         if projections.is_empty() {
-            return FeatureCache::raw(&inner.store, device).shifting_by(self.config.shift_px);
+            return FeatureCache::raw(&inner.store, device).shifting_by(shift_px, seed);
         }
         let projections = projections.iter().map(|p| p.to_device(device)).collect();
-        FeatureCache::projected(&inner.store, projections, device).shifting_by(self.config.shift_px)
+        FeatureCache::projected(&inner.store, projections, device).shifting_by(shift_px, seed)
     }
 
     /// One policy update's worth of critic updates, as far as allowed.
@@ -340,7 +350,11 @@ impl Trainer {
         let step = training.state.learner_step().0;
         let passed = |every: u64, before: u64| every > 0 && step / every > before / every;
         let before = step - allowed.min(until_actor);
-        if passed(config.log_every, before) {
+        // A checkpoint begins a new line of metrics and is a published policy, so that nothing
+        // between two of either need be kept in it.
+        let save = passed(config.checkpoint_every, before);
+        let publish = save || passed(config.publish_every, before);
+        if save || passed(config.log_every, before) {
             let now = self.clock.now();
             let minutes = config.minutes(began, now);
             let metrics = training.tally.line(now, env_steps, step, minutes);
@@ -350,44 +364,54 @@ impl Trainer {
             self.status.updates_per_s = metrics.updates_per_s;
             output.metrics = Some((LearnerStep(step), metrics));
         }
-        let (publish, save) =
-            (passed(config.publish_every, before), passed(config.checkpoint_every, before));
         if publish {
-            self.policy_version = PolicyVersion(self.policy_version.0 + 1);
             let started = self.clock.now();
-            output.policy = self.policy()?;
+            output.policy = self.publish()?;
             let spent = self.clock.now().since(started);
             if let Stage::Training(training) = &mut self.stage {
                 training.tally.publish_ms += spent.as_secs_f64() * 1e3;
             }
         }
-        if save {
-            self.checkpoint()?;
-        }
+        output.checkpoint = save;
         Ok(Work::Done)
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), TrainerError> {
-        self.policy_version = PolicyVersion(self.policy_version.0 + 1);
-        output.policy = self.policy()?;
-        self.checkpoint()?;
+        output.policy = self.publish()?;
+        output.checkpoint = true;
         self.finished = true;
         self.status.phase = Phase::Finished;
         Ok(())
     }
 
-    /// Writes a checkpoint, if there is anything to write.
-    pub fn checkpoint(&self) -> Result<(), TrainerError> {
+    /// Writes a checkpoint, if there is anything to write. A disk that does not take it is the
+    /// status's to tell: the one before is still there, and the next one may succeed.
+    pub fn checkpoint(&mut self) -> Result<(), TrainerError> {
+        self.publish()?;
         let Stage::Training(training) = &self.stage else { return Ok(()) };
+        let (env_steps, records) = {
+            let inner = self.ingest.lock();
+            (inner.store.env_steps(), inner.records())
+        };
         let checkpoint = Checkpoint {
             learner_step: training.state.learner_step(),
             policy_version: self.policy_version,
-            env_steps: self.status.env_steps,
+            env_steps,
+            records: Some(records),
             config_hash: self.config.config_hash.clone(),
             train_state: training.state.to_bytes()?,
         };
-        checkpoint::save(&self.config.checkpoints, &checkpoint)?;
+        let saved = checkpoint::save(&DiskStorage, &self.config.checkpoints, &checkpoint);
+        self.note_storage(saved.map_err(|e| e.to_string()).map(drop));
         Ok(())
+    }
+
+    /// Whether the learner's own files could be written.
+    pub fn note_storage(&mut self, outcome: Result<(), String>) {
+        if let Err(trouble) = &outcome {
+            tracing::error!(%trouble, "the learner's state could not be written; it goes on");
+        }
+        self.trouble = outcome.err();
     }
 }
 
@@ -439,7 +463,7 @@ impl Training {
         let rng = &mut self.state.rng;
         let mut inner = ingest.lock();
         if let Some(backbone) = backbone {
-            while self.cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS, rng)? > 0 {}
+            while self.cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS)? > 0 {}
         }
         let store = &inner.store;
         self.cache.update(store)?;
@@ -487,76 +511,5 @@ impl Training {
             },
             demo_rows: demo_rows as i64,
         }
-    }
-}
-
-/// Figures of the updates since the last line of metrics.
-#[derive(Debug, Default)]
-struct Tally {
-    updates: u64,
-    critic_loss: f64,
-    q: f64,
-    target_q: f64,
-    reward: f64,
-    last: Option<UpdateInfo>,
-    last_full: Option<UpdateInfo>,
-    sample_s: f64,
-    critic_s: f64,
-    actor_s: f64,
-    publish_ms: f64,
-    since: Option<Timestamp>,
-}
-
-impl Tally {
-    fn add(&mut self, info: &UpdateInfo, sample_s: f64, update_s: f64) {
-        self.updates += 1;
-        self.critic_loss += f64::from(info.critic_loss);
-        self.q += f64::from(info.q);
-        self.target_q += f64::from(info.target_q);
-        self.reward += f64::from(info.reward);
-        self.sample_s += sample_s;
-        if info.actor.is_some() {
-            self.actor_s += update_s;
-            self.last_full = Some(*info);
-        } else {
-            self.critic_s += update_s;
-        }
-        self.last = Some(*info);
-    }
-
-    /// The line of metrics, and a fresh start.
-    fn line(&mut self, now: Timestamp, env_steps: u64, step: u64, minutes: f64) -> Metrics {
-        let n = self.updates.max(1) as f64;
-        let mean = |sum: f64| (sum / n) as f32;
-        let elapsed = self.since.map_or(0.0, |since| now.since(since).as_secs_f64());
-        let ms = |seconds: f64| seconds * 1e3 / n;
-        let busy = self.sample_s + self.critic_s + self.actor_s + self.publish_ms * 1e-3;
-        let actor = self.last_full.and_then(|info| info.actor);
-        let metrics = Metrics {
-            env_steps,
-            minutes,
-            critic_loss: mean(self.critic_loss),
-            mean_q: mean(self.q),
-            target_q: mean(self.target_q),
-            actor_loss: actor.map(|a| a.actor_loss),
-            bc_loss: actor.map(|a| a.bc_loss),
-            grasp_critic_loss: None,
-            temperature: self.last.map(|info| info.temperature),
-            temperature_loss: actor.map(|a| a.temperature_loss),
-            entropy: actor.map(|a| a.entropy),
-            batch_reward: mean(self.reward),
-            updates_per_s: if elapsed > 0.0 { n / elapsed } else { 0.0 },
-            utd_reached: step as f64 / env_steps.max(1) as f64,
-            timings: UpdateTimings {
-                ingest_ms: 0.0,
-                sample_ms: ms(self.sample_s),
-                critic_ms: ms(self.critic_s),
-                actor_ms: ms(self.actor_s),
-                publish_ms: self.publish_ms / n,
-                wait_ms: (elapsed - busy).max(0.0) * 1e3 / n,
-            },
-        };
-        *self = Self { since: Some(now), ..Self::default() };
-        metrics
     }
 }

@@ -19,7 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Records, read_only};
+pub use reader::{Records, read_only, records_ever};
 pub use recovery::{Cut, Recovered};
 pub use writer::Journal;
 

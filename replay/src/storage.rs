@@ -57,6 +57,15 @@ pub trait ReadFile: Send {
     fn read_exact_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
+/// The whole of a file.
+pub fn read_whole(storage: &dyn Storage, path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = storage.read(path)?;
+    let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Writes a whole file so that after a crash either the old or the new one is there:
 /// `<path>.tmp`, fsync, rename, fsync of the folder.
 pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {

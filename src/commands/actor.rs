@@ -30,6 +30,7 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let (process, actor) = (&arguments.process, ActorId(arguments.actor));
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
+    configuration.check_apart()?;
     let shutdown = shutdown::on_signal()?;
     let run = &configuration.run;
     let (device, why) = networks::prepare_device(run, run.threads.actor)?;

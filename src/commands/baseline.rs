@@ -52,8 +52,8 @@ pub fn train(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let shift_px = run.backbone.shift_px as u8;
     if let Some(backbone) = &backbone {
-        let cache = FeatureCache::raw(&store, device).shifting_by(shift_px);
-        while cache.compute_lacking(&mut store, backbone, usize::MAX, &mut rng)? > 0 {}
+        let cache = FeatureCache::raw(&store, device).shifting_by(shift_px, seed);
+        while cache.compute_lacking(&mut store, backbone, usize::MAX)? > 0 {}
     }
     let projections = match &architecture.head {
         HeadSpec::Pca { components, .. } => fit_projections(&store, *components, device)?,
@@ -61,8 +61,8 @@ pub fn train(
     };
     let copies = projections.iter().map(|p| p.to_device(device)).collect::<Vec<_>>();
     let mut cache = match copies.is_empty() {
-        true => FeatureCache::raw(&store, device).shifting_by(shift_px),
-        false => FeatureCache::projected(&store, copies, device).shifting_by(shift_px),
+        true => FeatureCache::raw(&store, device).shifting_by(shift_px, seed),
+        false => FeatureCache::projected(&store, copies, device).shifting_by(shift_px, seed),
     };
     let setup = AgentSetup {
         architecture,

@@ -9,6 +9,7 @@ use crate::{cli::Process, parts, run_dir::RunDir, shutdown, status_line};
 
 pub fn run(process: &Process) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
+    configuration.check_apart()?;
     let shutdown = shutdown::on_signal()?;
     let link = parts::link::listen(&run_dir, &configuration)?;
     let endpoint = &configuration.run.link.endpoint;

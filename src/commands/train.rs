@@ -1,9 +1,14 @@
 //! `reins train`: actor and learner as two processes, or both in this one, in step.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    fs,
+    sync::{Arc, atomic::AtomicBool},
+};
 
-use actor::{Coupling, StatusSlot};
+use actor::{ActorParts, Coupling, StatusSlot, reenact::Past};
 use anyhow::Context;
+use replay::{DiskStorage, journal};
+use tasks::run::CouplingMode;
 use wire::{ActorId, SystemClock, transport::memory};
 
 use crate::{
@@ -21,14 +26,21 @@ use crate::{
 };
 
 pub fn run(train: &Train) -> anyhow::Result<()> {
-    let (run_dir, configuration) = RunDir::open(&train.choice)?;
+    let coupling = train.lockstep.then_some(CouplingMode::Lockstep);
+    let (run_dir, configuration) = RunDir::open_coupled(&train.choice, coupling)?;
+    go_on(&run_dir, &configuration, train.json)
+}
+
+/// Begins a run or goes on with it, as it was begun.
+pub fn go_on(run_dir: &RunDir, configuration: &Configuration, json: bool) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
-    if train.lockstep || configuration.run.coupling.mode == tasks::run::CouplingMode::Lockstep {
-        in_lockstep(&run_dir, &configuration, shutdown)?;
+    super::resume::tell(run_dir)?;
+    if configuration.run.coupling.mode == CouplingMode::Lockstep {
+        in_lockstep(run_dir, configuration, shutdown)?;
     } else {
-        in_processes(&run_dir, &shutdown)?;
+        in_processes(run_dir, &shutdown)?;
     }
-    results::report(&run_dir, train.json)
+    results::report(run_dir, json)
 }
 
 /// Two children that talk zenoh; this process shows what they say.
@@ -53,6 +65,7 @@ pub fn in_lockstep(
     let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
     let learner = learner::Lockstep::start(learner_parts).context("starting the learner")?;
 
+    let past = past(run_dir, learner.records())?;
     let recording =
         Recording::start(actor_parts::viz_settings(run_dir, configuration, ActorId::default())?)?;
     let parts = actor_parts::parts(
@@ -63,6 +76,10 @@ pub fn in_lockstep(
         Some(recording.views.clone()),
         StatusSlot::default(),
     );
+    let parts = match &past {
+        Some(past) => reenacting(parts, past),
+        None => parts,
+    };
     let config = actor_parts::config(
         &run_dir.name(),
         configuration,
@@ -75,4 +92,34 @@ pub fn in_lockstep(
     let status = learner.close().context("closing the learner")?;
     eprintln!("{status}");
     acted.map(drop)
+}
+
+/// What a run in lockstep has done already, to be done again; `None` at its beginning.
+///
+/// Its outbox goes: in lockstep the learner has each record before the next one is made, so the
+/// outbox holds at most one that the journal lacks, and that one is made again.
+fn past(run_dir: &RunDir, records: u64) -> anyhow::Result<Option<Past>> {
+    let outbox = run_dir.outbox();
+    if outbox.exists() {
+        fs::remove_dir_all(&outbox)
+            .with_context(|| format!("removing the outbox {}", outbox.display()))?;
+    }
+    if records == 0 {
+        return Ok(None);
+    }
+    tracing::info!(records, "doing again what the run has done, to go on from there");
+    let told = journal::read_only(Arc::new(DiskStorage), &run_dir.journal())
+        .context("reading what the run has done")?;
+    let told = told.map(|read| read.map(|(_, record)| record).map_err(|e| e.to_string()));
+    Ok(Some(Past::new(Box::new(told))))
+}
+
+/// An actor whose past is told by the journal.
+fn reenacting(parts: ActorParts, past: &Past) -> ActorParts {
+    ActorParts {
+        link: past.link(parts.link),
+        encoder: parts.encoder.map(|encoder| past.encoder(encoder)),
+        load_policy: past.policies(parts.load_policy),
+        ..parts
+    }
 }

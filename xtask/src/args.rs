@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::fuzz;
 use lexopt::prelude::*;
 use std::ffi::OsString;
 
@@ -14,6 +15,8 @@ cargo xtask <command>
                             kill actor and learner in the middle of runs, see that nothing is lost
   ci                        what the merge gate runs: fmt, rules, licences, clippy, tests, docs
   check-deps                check which crate uses which
+  fuzz [--minutes M] [TARGET...]
+                            throw bytes at every decoder, M minutes each (10)
 
   setup, demo and test also take
     --yes                   do not ask before installing system packages
@@ -48,6 +51,7 @@ pub enum Command {
     },
     Ci,
     CheckDeps,
+    Fuzz(fuzz::Options),
 }
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -61,6 +65,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     if name == "torture" {
         return Ok(Command::Torture { pass_on: parser.raw_args()?.collect() });
+    }
+    if name == "fuzz" {
+        return fuzz(parser);
     }
     let takes_setup_options = matches!(name.as_str(), "setup" | "test");
     let mut setup = SetupOptions::default();
@@ -83,6 +90,19 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         "help" => Ok(Command::Help),
         _ => Err(format!("there is no command `{name}`").into()),
     }
+}
+
+fn fuzz(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut options = fuzz::Options { minutes: 10.0, targets: Vec::new() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("minutes") => options.minutes = parser.value()?.parse()?,
+            Value(target) => options.targets.push(target.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Fuzz(options))
 }
 
 /// Everything that is not an option of the set-up belongs to `reins demo`, `--help` too.
@@ -127,6 +147,12 @@ mod test {
     fn setup_takes_its_options() {
         let expected = SetupOptions { cuda: true, yes: true, no_apt: true };
         assert_eq!(parsed("setup --cuda -y --no-apt"), Ok(Command::Setup(expected)));
+    }
+
+    #[test]
+    fn fuzz_takes_minutes_and_targets() {
+        let expected = fuzz::Options { minutes: 0.5, targets: vec!["journal".to_owned()] };
+        assert_eq!(parsed("fuzz --minutes 0.5 journal"), Ok(Command::Fuzz(expected)));
     }
 
     #[test]

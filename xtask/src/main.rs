@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask setup | demo | test | torture | ci | check-deps`.
+//! Chores of this repository: `cargo xtask setup | demo | test | torture | fuzz | ci | check-deps`.
 //! Few and light dependencies: it is built before anything else is there. It never asks for more
 //! rights than it has; what it may not do itself it prints as a command to type.
 
@@ -6,6 +6,7 @@ mod args;
 mod check_deps;
 mod ci;
 mod demo;
+mod fuzz;
 mod paths;
 mod progress;
 mod setup;
@@ -48,5 +49,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Torture { pass_on } => torture::run(&paths, &pass_on),
         Command::Ci => ci::run(&paths),
         Command::CheckDeps => check_deps::run(&paths),
+        Command::Fuzz(options) => fuzz::run(&paths, &options),
     }
 }

@@ -40,17 +40,7 @@ impl ProgressFile {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
             Err(source) => return Err(self.failed("reading", source)),
         };
-        let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| self.unreadable(e))?;
-        if stored.version != VERSION {
-            let reason = format!("version {} where {VERSION} is known", stored.version);
-            return Err(self.unreadable(reason));
-        }
-        Ok(Progress {
-            next_episode: EpisodeId(stored.next_episode),
-            demonstrations: stored.demonstrations,
-            evaluations: stored.evaluations,
-            evaluation_successes: stored.evaluation_successes,
-        })
+        parse(&bytes).map_err(|reason| self.unreadable(reason))
     }
 
     pub fn write(&self, progress: &Progress) -> Result<(), OutboxError> {
@@ -69,8 +59,21 @@ impl ProgressFile {
         OutboxError::Progress { action, path: self.0.display().to_string(), source }
     }
 
-    fn unreadable(&self, reason: impl ToString) -> OutboxError {
-        let path = self.0.display().to_string();
-        OutboxError::ProgressFormat { path, reason: reason.to_string() }
+    fn unreadable(&self, reason: String) -> OutboxError {
+        OutboxError::ProgressFormat { path: self.0.display().to_string(), reason }
     }
+}
+
+/// Reads the bytes of a progress file; what is wrong with them is told in words.
+pub fn parse(bytes: &[u8]) -> Result<Progress, String> {
+    let stored: Stored = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    if stored.version != VERSION {
+        return Err(format!("version {} where {VERSION} is known", stored.version));
+    }
+    Ok(Progress {
+        next_episode: EpisodeId(stored.next_episode),
+        demonstrations: stored.demonstrations,
+        evaluations: stored.evaluations,
+        evaluation_successes: stored.evaluation_successes,
+    })
 }

@@ -58,6 +58,11 @@ pub fn read_only(storage: Arc<dyn Storage>, dir: &Path) -> Result<Records, Journ
     Ok(Records::new(storage, found.segments.into(), end, Begin::Sequence(Sequence(0))))
 }
 
+/// How many records a journal has ever held, as [`read_only`] sees it.
+pub fn records_ever(storage: &dyn Storage, dir: &Path) -> Result<Sequence, JournalError> {
+    Ok(recovery::inspect(storage, dir)?.recovered().end)
+}
+
 impl Records {
     pub(super) fn new(
         storage: Arc<dyn Storage>,

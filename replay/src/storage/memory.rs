@@ -62,6 +62,9 @@ struct Inner {
     locks: BTreeSet<PathBuf>,
     calls: u64,
     fault: Option<Fault>,
+    /// From this call on syncs say that they are done and do nothing.
+    lies_from: Option<u64>,
+    full: bool,
 }
 
 impl Inner {
@@ -74,6 +77,11 @@ impl Inner {
             return Err(io::Error::other(format!("made to fail: {what} {}", path.display())));
         }
         Ok(())
+    }
+
+    /// Whether the call that was just counted is one of a disk that no longer syncs.
+    fn lies(&self) -> bool {
+        self.lies_from.is_some_and(|from| self.calls > from)
     }
 }
 
@@ -103,6 +111,16 @@ impl MemoryStorage {
     /// From now on, this fault alone.
     pub fn set_fault(&self, fault: Option<Fault>) {
         held(&self.0).fault = fault;
+    }
+
+    /// A disk that from this call on says it has synced and has not.
+    pub fn stop_syncing_from(&self, call: u64) {
+        held(&self.0).lies_from = Some(call);
+    }
+
+    /// While it is full, nothing that takes room can be written: half of it is.
+    pub fn set_full(&self, full: bool) {
+        held(&self.0).full = full;
     }
 
     /// The machine as it comes up again: nobody holds a lock, nothing fails.
@@ -211,6 +229,9 @@ impl Storage for MemoryStorage {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut inner = held(&self.0);
         inner.call("sync_dir", dir)?;
+        if inner.lies() {
+            return Ok(());
+        }
         let inside = |path: &PathBuf| path.parent() == Some(dir);
         let now: Vec<_> = inner
             .names
@@ -234,12 +255,20 @@ impl Open {
     fn call(&self, what: &str) -> io::Result<()> {
         held(&self.storage.0).call(what, &self.path)
     }
+
+    fn write_call(&self) -> io::Result<()> {
+        self.call("write")?;
+        match held(&self.storage.0).full {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 impl AppendFile for Open {
     /// A write that fails has written half.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let outcome = self.call("write");
+        let outcome = self.write_call();
         let written = if outcome.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
         held(&self.content).bytes.extend_from_slice(written);
         outcome
@@ -253,7 +282,11 @@ impl AppendFile for Open {
 
     fn sync(&mut self) -> io::Result<()> {
         let outcome = self.call("sync");
+        let lies = held(&self.storage.0).lies();
         let mut content = held(&self.content);
+        if lies {
+            return outcome;
+        }
         if outcome.is_err() {
             content.sync_broken = true;
         } else if !content.sync_broken {

@@ -1,0 +1,103 @@
+//! What the fuzzer throws bytes at: every decoder of bytes that come from a disk or from a peer.
+//!
+//! An entry may refuse its bytes in any way it likes. It panics only when a decoder is wrong: what
+//! was read does not come back the same, or something was lost. The fuzz targets call these
+//! functions, and so does the test `corpora` with every file of the corpora.
+
+mod journal;
+mod resealed;
+
+use std::path::Path;
+
+use learner::{checkpoint, metrics, train_state::TrainState};
+use nets::runtime::PolicyRuntime;
+use tasks::{CellConfig, RunConfig, TaskConfig};
+use wire::{
+    ActorRequest, LearnerReply, LearnerStep, Pace, PolicySnapshot, PolicyVersion, WeightsHash,
+    codec::{self, Message},
+};
+
+pub use journal::journal;
+
+/// An entry by the name of its target and of its corpus.
+pub type Entry = (&'static str, fn(&[u8]));
+
+pub const ENTRIES: [Entry; 7] = [
+    ("messages", messages),
+    ("journal", journal),
+    ("checkpoint", checkpoint),
+    ("policy", policy),
+    ("weights", weights),
+    ("settings", settings),
+    ("json_files", json_files),
+];
+
+/// A message as it lies on the wire: damaged, or with its length and checksum put right.
+pub fn messages(bytes: &[u8]) {
+    for bytes in [bytes.to_vec(), resealed::message(bytes)] {
+        comes_back_the_same::<ActorRequest>(&bytes);
+        comes_back_the_same::<LearnerReply>(&bytes);
+        comes_back_the_same::<PolicySnapshot>(&bytes);
+        comes_back_the_same::<Pace>(&bytes);
+    }
+}
+
+/// Compared as bytes, since a NaN is not equal to itself.
+fn comes_back_the_same<M: Message>(bytes: &[u8]) {
+    let Ok(message) = codec::decode::<M>(bytes) else { return };
+    let written = codec::encode(&message).expect("what was read is within the limits");
+    let again: M = codec::decode(&written).expect("what was written can be read");
+    assert_eq!(codec::encode(&again), Ok(written));
+}
+
+/// A checkpoint file, damaged or resealed, and the training state in it.
+pub fn checkpoint(bytes: &[u8]) {
+    drop(checkpoint::decode(bytes));
+    let Ok(found) = checkpoint::decode(&resealed::checkpoint(bytes)) else { return };
+    let again = checkpoint::decode(&checkpoint::encode(&found)).expect("what was written");
+    assert_eq!(again, found);
+    drop(TrainState::from_bytes(&found.train_state, tch::Device::Cpu));
+}
+
+/// The parameters inside a published policy: a safetensors file with a described architecture.
+pub fn policy(bytes: &[u8]) {
+    let snapshot = PolicySnapshot {
+        version: PolicyVersion(1),
+        learner_step: LearnerStep(1),
+        backbone: WeightsHash([0; 32]),
+        parameters: bytes.into(),
+    };
+    drop(PolicyRuntime::from_snapshot(&snapshot, tch::Device::Cpu));
+}
+
+/// A weight file of PyTorch, flax or safetensors.
+pub fn weights(bytes: &[u8]) {
+    drop(nets::weights::parse(bytes));
+}
+
+/// A text as each of the three configuration files. What is accepted, written out and read again
+/// is the same configuration.
+pub fn settings(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let file = Path::new("settings.toml");
+    if let Ok(cell) = CellConfig::from_toml(text, file) {
+        let again = CellConfig::from_toml(&cell.to_toml(), file).expect("its own text");
+        assert_eq!(again.hash(), cell.hash());
+    }
+    if let Ok(task) = TaskConfig::from_toml(text, file) {
+        let again = TaskConfig::from_toml(&task.to_toml(), file).expect("its own text");
+        assert_eq!(again.hash(), task.hash());
+    }
+    if let Ok(run) = RunConfig::from_toml(text, file) {
+        let again = RunConfig::from_toml(&run.to_toml(), file).expect("its own text");
+        assert_eq!(again.hash(), run.hash());
+    }
+}
+
+/// The actor's progress file and the learner's metrics.
+pub fn json_files(bytes: &[u8]) {
+    drop(actor::parse_progress(bytes));
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(lines) = metrics::parse(text) else { return };
+    assert!(lines.is_sorted_by(|a, b| a.learner_step < b.learner_step), "steps do not rise");
+}

@@ -1,0 +1,105 @@
+//! A run in lockstep that is killed and resumed ends as one that was not.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use learner::{checkpoint, metrics};
+use replay::DiskStorage;
+
+use crate::support::{Process, RunFolder, Workplace, run_file};
+
+const PATIENCE: Duration = Duration::from_secs(240);
+const ENV_STEPS: u64 = 120;
+/// Nobody listens there; it is part of the configuration, and so of a checkpoint.
+const ENDPOINT: &str = "tcp/127.0.0.1:7701";
+
+/// What a run leaves, without what clocks and viewers wrote.
+#[derive(PartialEq)]
+struct Left {
+    journal: Vec<(String, Vec<u8>)>,
+    checkpoints: Vec<(String, Vec<u8>)>,
+    policy: Vec<u8>,
+    metrics: Vec<metrics::MetricsLine>,
+}
+
+impl Left {
+    fn by(run: &RunFolder) -> Self {
+        let mut metrics = metrics::read(&run.file("metrics.jsonl")).unwrap();
+        for line in &mut metrics {
+            line.metrics.minutes = 0.0;
+            line.metrics.updates_per_s = 0.0;
+            line.metrics.timings = metrics::UpdateTimings::default();
+        }
+        Self {
+            journal: run.bytes("journal").into_iter().collect(),
+            checkpoints: run.bytes("checkpoints").into_iter().collect(),
+            policy: std::fs::read(run.file("policy.bin")).unwrap(),
+            metrics,
+        }
+    }
+
+    fn assert_is(&self, other: &Self) {
+        let names = |files: &[(String, Vec<u8>)]| -> Vec<String> {
+            files.iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert!(self.journal == other.journal, "the journals differ");
+        assert_eq!(names(&self.checkpoints), names(&other.checkpoints));
+        assert!(self.checkpoints == other.checkpoints, "the training states differ");
+        assert!(self.policy == other.policy, "the policies differ");
+        assert_eq!(self.metrics, other.metrics);
+    }
+}
+
+fn train(workplace: &Workplace) -> std::process::Command {
+    workplace.reins_on_run(&["train", "--lockstep"], "lockstep")
+}
+
+fn workplace() -> Workplace {
+    Workplace::with_run(&run_file(ENV_STEPS, ENDPOINT))
+}
+
+/// Runs until `there`, then kills; `false` when the run ended before.
+#[expect(clippy::disallowed_methods, reason = "a limit on how long a test waits")]
+fn kill_when(workplace: &Workplace, there: impl Fn(&RunFolder) -> bool) -> bool {
+    let mut process = Process::start(train(workplace));
+    let began = Instant::now();
+    while process.is_running() {
+        if there(&workplace.run("lockstep")) {
+            process.kill();
+            return true;
+        }
+        assert!(began.elapsed() < PATIENCE, "it did not come to that within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+fn last_checkpoint(run: &RunFolder) -> u64 {
+    let found = checkpoint::newest(&DiskStorage, &run.file("checkpoints"));
+    found.ok().and_then(|f| f.newest).map_or(0, |(_, checkpoint)| checkpoint.learner_step.0)
+}
+
+#[test]
+fn killed_and_resumed_is_the_same_as_never_killed() {
+    let untouched = workplace();
+    untouched.must(train(&untouched));
+    let expected = Left::by(&untouched.run("lockstep"));
+
+    let killed = workplace();
+    // In a demonstration; in training before the first checkpoint; while one is being written or
+    // right after it; and again before the next.
+    let kills: [(&str, Box<dyn Fn(&RunFolder) -> bool>); 4] = [
+        ("in a demonstration", Box::new(|run| run.try_records().is_ok_and(|r| r.len() > 20))),
+        ("before a checkpoint", Box::new(|run| run.env_steps_so_far() >= 25)),
+        ("at a checkpoint", Box::new(|run| last_checkpoint(run) >= 40)),
+        ("after a checkpoint", Box::new(|run| run.env_steps_so_far() >= 105)),
+    ];
+    for (place, there) in kills {
+        assert!(kill_when(&killed, there), "the run ended before it was killed {place}");
+    }
+    let said = killed.must(killed.reins(&["resume", "lockstep", "--json"]));
+    assert!(!said.is_empty());
+    Left::by(&killed.run("lockstep")).assert_is(&expected);
+}
