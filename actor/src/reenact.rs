@@ -106,9 +106,16 @@ impl Inner {
         }
     }
 
-    /// Nobody waited for the learner in what has been done already.
-    fn pace(&self) -> Pace {
-        Pace { env_steps: self.env_steps, ..Pace::default() }
+    /// Nobody waited for the learner in what has been done already; demonstrations were wanted
+    /// before each that was given.
+    fn pace(&mut self) -> Pace {
+        let demonstrated = |record: &Record| match &record.body {
+            RecordBody::EpisodeStart(start) => start.kind == EpisodeKind::Demonstration,
+            RecordBody::Step(_) | RecordBody::EpisodeEnd(_) => false,
+        };
+        let wanted = matches!(self.told.peek(), Some(Ok(next)) if demonstrated(next));
+        let env_step_limit = wanted.then_some(0);
+        Pace { env_steps: self.env_steps, env_step_limit, ..Pace::default() }
     }
 }
 
