@@ -4,10 +4,14 @@
 use std::{thread, time::Duration};
 
 use actor::{Activity, Status};
+use tasks::TaskConfig;
 use wire::EpisodeKind;
 
-use crate::support::{
-    Ledger, Process, Workplace, free_endpoint, proxy::Proxy, run_file, watched::WatchedActor,
+use crate::{
+    ground_truth::{self, Times},
+    support::{
+        Ledger, Process, Workplace, free_endpoint, proxy::Proxy, real_time, watched::WatchedActor,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -15,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const COMPARED: Duration = Duration::from_secs(5);
 /// More than any of these tests gets to.
 const ENV_STEPS: u64 = 100_000;
+const TRUTH: &str = "truth.jsonl";
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -39,13 +44,13 @@ impl Cuttable {
         let endpoint = free_endpoint();
         let proxy = Proxy::to(&endpoint);
         let file = |endpoint: &str| {
-            let run =
-                run_file(ENV_STEPS, endpoint).replace("demo_episodes = 2", "demo_episodes = 1");
-            format!("{run}[coupling]\nmode = \"free\"\nutd_cap = 0.5\n")
+            real_time::run(ENV_STEPS, endpoint).replace("demo_episodes = 2", "demo_episodes = 1")
         };
         let workplace = Workplace::with_run(&file(&endpoint));
         let cell = include_str!("../configs/cells/sim-ram.toml");
-        workplace.write("cell.toml", &cell.replace("\"simulated\"", "\"real\""));
+        workplace.write("cell.toml", &real_time::cell(cell, &workplace.path(TRUTH)));
+        let task = include_str!("../configs/tasks/ram-insert.toml");
+        workplace.write("task.toml", &real_time::task(task, 10));
         // As on a machine of its own: a run folder of its own, and another endpoint.
         workplace.write("actor.toml", &file(&proxy.endpoint()));
         let words = ["actor", "--run", "cut", "--runs", "of-actor", "--config", "actor.toml"];
@@ -139,8 +144,14 @@ fn check(cut: Cut, seconds: u64) {
     let learner = cell.learner.take().unwrap();
     learner.signal("TERM");
     learner.finish();
-    let ledger = Ledger::of(&cell.workplace.run("cut").records());
+    let records = cell.workplace.run("cut").records();
+    let ledger = Ledger::of(&records);
     assert_eq!(ledger.training_steps, last.env_steps, "every step is there once");
+    let task = TaskConfig::load(cell.workplace.path("task.toml")).unwrap();
+    let happenings = ground_truth::read(&cell.workplace.path(TRUTH));
+    let verdict = ground_truth::compare(&happenings, &records, &task, Times::Real);
+    println!("{} moments of the arm were to be kept: {verdict}", verdict.happened);
+    assert!(verdict.is_clean() && verdict.happened > 0, "{:#?}", verdict.complaints);
 }
 
 #[test]

@@ -6,7 +6,6 @@ mod bad_input;
 mod determinism;
 mod device;
 mod end_to_end;
-#[expect(dead_code, reason = "the torture uses the rest")]
 mod ground_truth;
 mod ground_truth_spoilt;
 mod link;

@@ -1,6 +1,7 @@
 //! A folder with a small run's files, the executable, and what a run left behind.
 
 pub mod proxy;
+pub mod real_time;
 pub mod watched;
 
 use std::{
@@ -159,6 +160,13 @@ pub struct RunFolder {
 impl RunFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Records of one actor in the learner's journal.
+    pub fn records_of(&self, actor: ActorId) -> Vec<Record> {
+        let mut records = self.records();
+        records.retain(|record| record.actor == actor);
+        records
     }
 
     /// Everything in the learner's journal.

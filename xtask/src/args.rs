@@ -13,6 +13,8 @@ cargo xtask <command>
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
   torture [--trials N] [--seed S]
                             kill actor and learner in the middle of runs, see that nothing is lost
+  torture --cuts            cut the link in nine ways while an arm moves in real time (8 minutes)
+  torture --soak MINUTES    two arms with two cameras each on one learner: deadlines, memory, loss
   ci                        what the merge gate runs: fmt, rules, licences, clippy, tests, docs
   check-deps                check which crate uses which
   fuzz [--minutes M] [TARGET...]
@@ -45,13 +47,22 @@ pub enum Command {
         setup: SetupOptions,
         unit_only: bool,
     },
-    /// `pass_on` goes to the harness as it stands.
-    Torture {
-        pass_on: Vec<OsString>,
-    },
+    Torture(Torture),
     Ci,
     CheckDeps,
     Fuzz(fuzz::Options),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Torture {
+    /// `pass_on` goes to the harness as it stands.
+    Kills {
+        pass_on: Vec<OsString>,
+    },
+    Cuts,
+    Soak {
+        minutes: u32,
+    },
 }
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -64,7 +75,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         return Ok(demo(parser.raw_args()?));
     }
     if name == "torture" {
-        return Ok(Command::Torture { pass_on: parser.raw_args()?.collect() });
+        return torture(parser.raw_args()?.collect()).map(Command::Torture);
     }
     if name == "fuzz" {
         return fuzz(parser);
@@ -105,6 +116,19 @@ fn fuzz(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Fuzz(options))
 }
 
+fn torture(pass_on: Vec<OsString>) -> Result<Torture, lexopt::Error> {
+    let words: Vec<_> = pass_on.iter().map(|word| word.to_string_lossy()).collect();
+    match words.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
+        ["--cuts"] => Ok(Torture::Cuts),
+        ["--soak", minutes] => match minutes.parse() {
+            Ok(minutes @ 1..) => Ok(Torture::Soak { minutes }),
+            _ => Err(format!("--soak {minutes}: say a number of minutes, from 1 on").into()),
+        },
+        ["--soak"] => Err("--soak: say for how many minutes, 10 for example".into()),
+        _ => Ok(Torture::Kills { pass_on }),
+    }
+}
+
 /// Everything that is not an option of the set-up belongs to `reins demo`, `--help` too.
 fn demo(arguments: impl Iterator<Item = OsString>) -> Command {
     let mut setup = SetupOptions::default();
@@ -138,9 +162,20 @@ mod test {
     }
 
     #[test]
-    fn torture_passes_everything_on() {
+    fn torture_passes_on_what_it_does_not_know() {
         let pass_on = ["--trials", "200"].map(OsString::from).to_vec();
-        assert_eq!(parsed("torture --trials 200"), Ok(Command::Torture { pass_on }));
+        let kills = Torture::Kills { pass_on };
+        assert_eq!(parsed("torture --trials 200"), Ok(Command::Torture(kills)));
+    }
+
+    #[test]
+    fn torture_has_other_pains() {
+        assert_eq!(parsed("torture --cuts"), Ok(Command::Torture(Torture::Cuts)));
+        let soak = Torture::Soak { minutes: 10 };
+        assert_eq!(parsed("torture --soak 10"), Ok(Command::Torture(soak)));
+        for wrong in ["torture --soak", "torture --soak 0", "torture --soak long"] {
+            assert!(parsed(wrong).unwrap_err().contains("minutes"), "{wrong}");
+        }
     }
 
     #[test]
