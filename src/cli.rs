@@ -83,9 +83,19 @@ pub struct Demo {
     /// Also train and evaluate behaviour cloning on the same demonstrations (about two minutes).
     #[arg(long)]
     pub baseline: bool,
+    #[command(flatten)]
+    pub rehearsal: Rehearsal,
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is to go wrong on purpose.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rehearsal {
+    /// Let things go wrong in training as this script says (docs/faults.md).
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +105,8 @@ pub struct Train {
     /// Both parts in this process, in step, deterministic. A run stays as it was begun.
     #[arg(long)]
     pub lockstep: bool,
+    #[command(flatten)]
+    pub rehearsal: Rehearsal,
     #[arg(long)]
     pub json: bool,
 }
@@ -111,6 +123,8 @@ pub struct Resume {
 pub struct Process {
     #[command(flatten)]
     pub choice: RunChoice,
+    #[command(flatten)]
+    pub rehearsal: Rehearsal,
     /// Say the state as JSON lines on stdout (for a parent process).
     #[arg(long)]
     pub status_json: bool,

@@ -9,6 +9,7 @@ use std::{
 
 use actor::{Coupling, Program, StatusSlot};
 use anyhow::{Context, ensure};
+use replay::DiskStorage;
 use serde::{Deserialize, Serialize};
 use wire::{
     ActorRequest, EpisodeKind, LearnerReply, Pace, PolicySnapshot, Record, RecordBody,
@@ -77,6 +78,7 @@ pub fn run(
         Cell::start(cell, task, seed)?,
         networks,
         link.clone(),
+        Arc::new(DiskStorage),
         Some(recording.views.clone()),
         StatusSlot::default(),
     );

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod console;
 mod evaluation;
+mod faults;
 mod parts;
 mod progress;
 mod report;

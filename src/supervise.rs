@@ -43,15 +43,18 @@ impl Drop for Part {
     }
 }
 
-/// Runs both parts until both have ended. `hear` gets their status lines.
+/// Runs both parts until both have ended, with the fault script if there is one. `hear` gets their
+/// status lines.
 pub fn run(
     run_dir: &Path,
+    faults: Option<&Path>,
     shutdown: &Arc<AtomicBool>,
     mut hear: impl FnMut(Heard),
 ) -> anyhow::Result<()> {
     let (sender, heard) = crossbeam_channel::bounded(STATUS_QUEUE);
-    let mut learner = start("learner", run_dir, sender.clone(), |s| Heard::Learner(Box::new(s)))?;
-    let mut actor = start("actor", run_dir, sender, |s| Heard::Actor(Box::new(s)))?;
+    let mut learner =
+        start("learner", run_dir, faults, sender.clone(), |s| Heard::Learner(Box::new(s)))?;
+    let mut actor = start("actor", run_dir, faults, sender, |s| Heard::Actor(Box::new(s)))?;
     loop {
         drain(&heard, &mut hear);
         let actor_ended = ended(&mut actor)?;
@@ -80,6 +83,7 @@ fn drain(heard: &Receiver<Heard>, hear: &mut impl FnMut(Heard)) {
 fn start<S: DeserializeOwned + Send + 'static>(
     name: &'static str,
     run_dir: &Path,
+    faults: Option<&Path>,
     sender: Sender<Heard>,
     wrap: fn(S) -> Heard,
 ) -> anyhow::Result<Part> {
@@ -89,6 +93,7 @@ fn start<S: DeserializeOwned + Send + 'static>(
         .arg(name)
         .args([OsString::from("--run"), run, OsString::from("--runs"), runs])
         .arg("--status-json")
+        .args(faults.iter().flat_map(|file| ["--faults".as_ref(), file.as_os_str()]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -61,6 +61,15 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn a_bad_fault_script_is_refused_before_anything_begins() {
+    let workplace = Workplace::new();
+    workplace.write("faults.toml", "[[fault]]\nkind = \"link_lost\"\nat_s = 5\n");
+    let words = ["faults.toml:1", "fault[0].for_s", "Add it"];
+    check(workplace.reins_on_run(&["train", "--faults", "faults.toml"], "bad"), &words);
+    check(workplace.reins_on_run(&["actor", "--faults", "faults.toml"], "bad"), &words);
+}
+
+#[test]
 fn a_missing_weights_file_is_named_with_the_remedy() {
     let workplace = Workplace::with_run(&small_run_with_weights("nowhere.safetensors"));
     let words = ["nowhere.safetensors", "cargo xtask setup"];

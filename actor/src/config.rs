@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender};
 use drivers::{Arm, Camera, Fixture, Gate, SuccessSensor, Teleop};
-use replay::JournalConfig;
+use replay::{JournalConfig, storage::Storage};
 use tasks::TaskConfig;
 use wire::{ActorId, Clock, transport::LearnerLink};
 
@@ -45,6 +45,8 @@ pub struct ActorConfig {
     pub stale_frames_max: u32,
     /// A sample of the teleop device older than this counts as lost.
     pub teleop_age_max: Duration,
+    /// A device that says exactly the same for longer than this while it is pushed is stuck.
+    pub teleop_same_max: Duration,
     /// Whether a measured policy's actions are drawn, as in training, or the mean.
     pub evaluate_with_noise: bool,
     /// Resets of one episode, and recoveries of the arm in a row, before the operator is called.
@@ -71,6 +73,7 @@ impl ActorConfig {
             camera_age_max: vec![Duration::from_millis(200); cameras],
             stale_frames_max: 5,
             teleop_age_max: Duration::from_millis(200),
+            teleop_same_max: Duration::from_secs(2),
             evaluate_with_noise: false,
             attempts_max: 3,
             record_queue: 64,
@@ -104,6 +107,8 @@ pub struct ActorParts {
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
     pub link: Arc<dyn LearnerLink>,
+    /// Where the outbox lies.
+    pub storage: Arc<dyn Storage>,
     /// The frozen backbone; none for a task without cameras.
     pub encoder: Option<Box<dyn Encoder>>,
     pub load_policy: PolicyLoader,

@@ -8,6 +8,7 @@
 mod drive;
 mod motion;
 mod reset;
+mod troubles;
 
 use std::{
     sync::{
@@ -35,6 +36,7 @@ use crate::{
     schedule::{Next, Progress},
     senses::Senses,
     status::{Activity, Evaluations, Recent, Status, StatusSlot},
+    teleop_watch::TeleopWatch,
     view_event::{MomentView, PolicyLag, ViewEvent},
 };
 
@@ -79,6 +81,8 @@ pub struct ControlLoop {
     tally: Tally,
     status: Status,
     recent: Recent,
+    teleop_watch: TeleopWatch,
+    noticed: troubles::Noticed,
     /// Automatic recoveries of the arm since an episode went without.
     stops_in_a_row: u32,
     /// What the gate had done when it was logged last.
@@ -113,6 +117,8 @@ impl ControlLoop {
             tally: Tally { progress: Progress::default(), env_steps: 0 },
             status: Status::default(),
             recent: Recent::default(),
+            teleop_watch: TeleopWatch::new(config.teleop_same_max),
+            noticed: troubles::Noticed::default(),
             stops_in_a_row: 0,
             gate_logged: GateCounts::default(),
             asks: 0,
@@ -128,11 +134,12 @@ impl ControlLoop {
     /// Runs the program to its end, or until `shutdown` is set or another thread of the actor ends.
     pub fn run(mut self, shutdown: &AtomicBool) -> Result<Tally, ActorError> {
         let outcome = self.run_program(shutdown);
-        if let RecordSink::Inline(courier) = &mut self.sink {
-            courier.goodbye(self.devices.host_clock.now());
-        }
+        let left = match &mut self.sink {
+            RecordSink::Inline(courier) => courier.goodbye(self.devices.host_clock.now()),
+            RecordSink::Channel(_) => Ok(()),
+        };
         self.show(Activity::Draining);
-        outcome.map(|()| self.tally)
+        outcome.and(left).map(|()| self.tally)
     }
 
     fn run_program(&mut self, shutdown: &AtomicBool) -> Result<(), ActorError> {
@@ -179,6 +186,11 @@ impl ControlLoop {
                     return Err(ActorError::Stalled { wanted });
                 }
                 courier.ask(self.devices.host_clock.now())?;
+                // What is in the way ends with time, and here nobody else lets it pass.
+                if self.gauge.is_full() || self.hub.news().link_trouble.is_some() {
+                    let clock = &self.devices.clock;
+                    clock.sleep_until(clock.now() + self.pacer.period());
+                }
             }
         }
         Ok(())
@@ -248,6 +260,7 @@ impl ControlLoop {
     /// Brings the status up to date and publishes it.
     fn show(&mut self, activity: Activity) {
         let news = self.hub.news();
+        self.status.troubles = self.troubles(activity, &news);
         let Tally { progress, env_steps } = self.tally;
         let status = &mut self.status;
         status.activity = activity;

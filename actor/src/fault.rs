@@ -19,6 +19,8 @@ pub enum Fault {
     EmergencyStop(String),
     /// The learner has been away for so long that the disk has no room for more.
     OutboxFull,
+    /// The actor's disk has no room.
+    DiskFull,
     /// The recorder did not keep up.
     RecorderLate,
 }
@@ -50,6 +52,7 @@ impl Fault {
             | Self::ObservationUnfit(_)
             | Self::PolicyFailed(_)
             | Self::OutboxFull
+            | Self::DiskFull
             | Self::RecorderLate => Response::TruncateEpisode,
             // The gate has stopped the motion already, and may be backing off.
             Self::ArmReflex(_) => Response::HoldArm,
@@ -69,6 +72,7 @@ impl fmt::Display for Fault {
             Self::OutboxFull => {
                 f.write_str("the outbox is full: the learner has not taken records for a long time")
             }
+            Self::DiskFull => f.write_str("the actor's disk is full"),
             Self::RecorderLate => f.write_str("the disk does not keep up with the recording"),
         }
     }

@@ -8,15 +8,15 @@ mod ledger;
 mod progress_file;
 
 use std::{
-    fmt,
+    fmt, io,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
 
-use replay::{Journal, JournalConfig, JournalError};
+use replay::{Journal, JournalConfig, JournalError, storage::Storage};
 use thiserror::Error;
 use wire::{
     ActorId, EpisodeEnd, EpisodeId, Outcome, Record, RecordBody, RecordPosition, Timestamp,
@@ -47,7 +47,7 @@ pub enum OutboxError {
     )]
     Foreign { dir: String, ours: ActorId, theirs: ActorId },
     #[error("{action} {path} failed")]
-    Progress { action: &'static str, path: String, source: std::io::Error },
+    Progress { action: &'static str, path: String, source: io::Error },
     #[error("{path} is no progress file of this version of reins: {reason}")]
     ProgressFormat { path: String, reason: String },
     #[error("taking in what the last actor had in hand")]
@@ -55,10 +55,26 @@ pub enum OutboxError {
 }
 
 impl OutboxError {
-    /// No room now; there will be when the learner has taken records.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Journal(e) if e.is_full())
+    /// No room now, and where; there may be later.
+    pub fn no_room(&self) -> Option<NoRoom> {
+        match self {
+            Self::Journal(JournalError::Full { .. }) => Some(NoRoom::Outbox),
+            Self::Journal(e) if e.is_full() => Some(NoRoom::Disk),
+            Self::Progress { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some(NoRoom::Disk)
+            }
+            _ => None,
+        }
     }
+}
+
+/// Why a record does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The outbox has its greatest size: there is room when the learner has taken records.
+    Outbox,
+    /// The disk itself is full.
+    Disk,
 }
 
 /// What other threads may see of the outbox without waiting.
@@ -68,7 +84,8 @@ pub struct OutboxGauge(Arc<Gauge>);
 #[derive(Debug, Default)]
 struct Gauge {
     depth: AtomicU64,
-    full: AtomicBool,
+    /// A [`NoRoom`] and one more, so that 0 is none.
+    no_room: AtomicU8,
     /// Packed, and one more, so that 0 is none.
     written: AtomicU64,
 }
@@ -81,7 +98,16 @@ impl OutboxGauge {
 
     /// Hardly more fits than the end of the episode.
     pub fn is_full(&self) -> bool {
-        self.0.full.load(Ordering::Relaxed)
+        self.no_room().is_some()
+    }
+
+    /// Why hardly more fits.
+    pub fn no_room(&self) -> Option<NoRoom> {
+        match self.0.no_room.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(NoRoom::Outbox),
+            _ => Some(NoRoom::Disk),
+        }
     }
 
     /// The last record that is written: it survives this process, if not yet a power cut.
@@ -91,8 +117,9 @@ impl OutboxGauge {
         Some(RecordPosition { episode: EpisodeId(episode), index })
     }
 
-    pub(crate) fn set_full(&self, full: bool) {
-        self.0.full.store(full, Ordering::Relaxed);
+    fn set_no_room(&self, no_room: Option<NoRoom>) {
+        let packed = no_room.map_or(0, |why| 1 + why as u8);
+        self.0.no_room.store(packed, Ordering::Relaxed);
     }
 
     fn set_written(&self, written: Option<RecordPosition>) {
@@ -125,7 +152,13 @@ struct Inner {
     ledger: Ledger,
     tail: std::collections::VecDeque<Record>,
     progress: Progress,
+    /// What the progress file says.
+    saved: Progress,
     progress_file: ProgressFile,
+    /// The learner has everything through here, whole episodes.
+    freed: Option<RecordPosition>,
+    /// Why the last record found no room.
+    refused: Option<NoRoom>,
     written: Option<RecordPosition>,
     /// Of `written`, what is sure to outlive a power cut: only that is sent.
     durable: Option<RecordPosition>,
@@ -138,26 +171,31 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Opens the outbox of `actor` in `dir`, or makes it, and closes an episode that was cut short.
+    /// Opens the outbox of `actor` in `dir` of `storage`, or makes it, and closes an episode that was cut short.
     pub fn open(
+        storage: Arc<dyn Storage>,
         dir: &Path,
         config: JournalConfig,
         actor: ActorId,
     ) -> Result<(Self, Opened), OutboxError> {
         let staged = staging::left_behind(dir)?;
-        let (journal, recovered) = Journal::open(dir, with_room_for(config, &staged))?;
+        let (journal, recovered) =
+            Journal::open_on(storage.clone(), dir, with_room_for(config, &staged))?;
         if let Some(last) = recovered.last.filter(|last| last.actor != actor) {
             let dir = dir.display().to_string();
             return Err(OutboxError::Foreign { dir, ours: actor, theirs: last.actor });
         }
-        let progress_file = ProgressFile::beside(dir);
+        let progress_file = ProgressFile::beside(storage, dir);
         let saved = progress_file.read()?;
         let mut inner = Inner {
             reserve_bytes: reserve_bytes(config),
             ledger: Ledger::default(),
             tail: Default::default(),
             progress: saved,
+            saved,
             progress_file,
+            freed: None,
+            refused: None,
             written: recovered.last.map(|last| last.position),
             durable: None,
             journal,
@@ -174,12 +212,10 @@ impl Outbox {
             let next = last.episode.next();
             inner.progress.next_episode = inner.progress.next_episode.max(next);
         }
-        if inner.progress != saved {
-            inner.progress_file.write(&inner.progress)?;
-        }
+        inner.save_progress()?;
         let opened = Opened { progress: inner.progress, taken_in, interrupted };
         let outbox = Self { inner: Arc::new(Mutex::new(inner)), gauge: OutboxGauge::default() };
-        outbox.measure(&mut outbox.lock());
+        outbox.measure(&outbox.lock());
         Ok((outbox, opened))
     }
 
@@ -191,15 +227,10 @@ impl Outbox {
     /// the next `sync_if_due`. An episode's end is counted before anybody can send it.
     pub fn append(&self, record: &Record) -> Result<(), OutboxError> {
         let mut inner = self.lock();
-        inner.journal.append(record)?;
-        inner.remember(record);
-        if inner.note(record) {
-            inner.progress_file.write(&inner.progress)?;
-        }
-        inner.written = Some(record.position);
-        inner.note_durable();
-        self.measure(&mut inner);
-        Ok(())
+        let appended = inner.append(record);
+        inner.refused = appended.as_ref().err().and_then(OutboxError::no_room);
+        self.measure(&inner);
+        appended
     }
 
     /// Where the policy lets records wait for the disk: forces them there when it is time to.
@@ -267,8 +298,9 @@ impl Outbox {
     pub fn acknowledge(&self, position: RecordPosition) -> Result<(), OutboxError> {
         let mut inner = self.lock();
         if let Some(freed) = inner.ledger.acknowledge(position) {
-            inner.journal.release_through(freed)?;
+            inner.freed = Some(freed);
         }
+        inner.release()?;
         while inner.tail.len() > 1 && inner.tail[0].position <= position {
             inner.tail.pop_front();
         }
@@ -278,16 +310,17 @@ impl Outbox {
             inner.progress.next_episode = next;
             inner.written = Some(position);
             inner.durable = Some(position);
-            inner.progress_file.write(&inner.progress)?;
+            inner.save_progress()?;
         }
-        self.measure(&mut inner);
+        self.measure(&inner);
         Ok(())
     }
 
-    fn measure(&self, inner: &mut Inner) {
+    fn measure(&self, inner: &Inner) {
         self.gauge.0.depth.store(inner.ledger.depth(), Ordering::Relaxed);
         self.gauge.set_written(inner.written);
-        self.gauge.set_full(inner.is_nearly_full());
+        let full = || inner.is_nearly_full().then_some(NoRoom::Outbox);
+        self.gauge.set_no_room(inner.refused.or_else(full));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -307,6 +340,42 @@ impl Inner {
         let Some(kind) = self.ledger.kind_of(episode) else { return false };
         self.progress.ended(episode, kind, end.outcome);
         true
+    }
+
+    fn append(&mut self, record: &Record) -> Result<(), OutboxError> {
+        self.journal.append(record)?;
+        self.remember(record);
+        if self.note(record) {
+            self.save_progress()?;
+        }
+        self.written = Some(record.position);
+        self.note_durable();
+        Ok(())
+    }
+
+    /// Writes the progress, if it is not written. A disk without room is no failure: the records
+    /// say the same, and are kept until the progress is written.
+    fn save_progress(&mut self) -> Result<(), OutboxError> {
+        if self.progress == self.saved {
+            return Ok(());
+        }
+        match self.progress_file.write(&self.progress) {
+            Ok(()) => self.saved = self.progress,
+            Err(e) if e.no_room().is_some() => {
+                tracing::warn!("the progress is not written yet: {e}");
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), OutboxError> {
+        self.save_progress()?;
+        if let Some(freed) = self.freed.filter(|freed| freed.episode < self.saved.next_episode) {
+            self.journal.release_through(freed)?;
+            self.freed = None;
+        }
+        Ok(())
     }
 
     fn remember(&mut self, record: &Record) {

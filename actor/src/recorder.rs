@@ -148,15 +148,16 @@ fn write(
         }
         let ending = hub.is_ending() || give_up_at.is_some_and(|at| now >= at);
         match outbox.append(record) {
-            Err(e) if e.is_full() && !ending => {
+            Err(e) if e.no_room().is_some() && !ending => {
                 if !told {
                     told = true;
-                    tracing::warn!("no room for records until the learner has taken some: {e}");
+                    tracing::warn!(
+                        "no room for records; the episode ends and nothing moves until there is: {e}"
+                    );
                 }
-                outbox.gauge().set_full(true);
                 hub.wait(FULL_RETRY);
             }
-            Err(e) if e.is_full() => {
+            Err(e) if e.no_room().is_some() => {
                 tracing::error!(position = %record.position, "a record is lost: no room for it");
                 return Err(e);
             }

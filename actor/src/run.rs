@@ -1,6 +1,7 @@
 //! Puts the actor together and runs it to its end.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -56,7 +57,8 @@ pub fn run(
         parts.encoder,
     )
     .map_err(ActorError::Cell)?;
-    let (outbox, opened) = Outbox::open(&config.outbox_dir, config.outbox, config.actor)?;
+    let (outbox, opened) =
+        Outbox::open(parts.storage, &config.outbox_dir, config.outbox, config.actor)?;
     if opened.taken_in > 0 {
         tracing::info!(records = opened.taken_in, "took in what was in hand when the actor ended");
     }
@@ -135,7 +137,7 @@ fn in_lockstep(
 ) -> Result<Tally, ActorError> {
     let Io { outbox, uplink, feed, slot, hub } = io;
     let gauge = outbox.gauge();
-    let courier = Courier { outbox, uplink, feed, hub: hub.clone() };
+    let courier = Courier { outbox, uplink, feed, hub: hub.clone(), waiting: VecDeque::new() };
     let sink = RecordSink::Inline(Box::new(courier));
     ControlLoop::new(config, devices, sink, slot, hub, gauge).run(shutdown)
 }

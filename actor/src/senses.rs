@@ -28,12 +28,20 @@ pub struct Senses {
     stale_frames: u64,
 }
 
+/// A picture that stays the same while the TCP moves by so much (m) is not new, whatever the camera
+/// says. An arm that stands still may see the same for as long as it likes.
+const FROZEN_MOTION_M: f64 = 0.01;
+
 /// A camera and the picture it gave last.
 struct Eye {
     camera: Box<dyn Camera>,
     age_max: Duration,
+    /// Of this episode: may stand in.
     last: Option<Frame>,
+    /// The newest picture, and where the TCP was when it was new.
+    newest: Option<(Frame, Pose)>,
     stale_in_a_row: u32,
+    trouble: Option<String>,
 }
 
 impl Senses {
@@ -71,7 +79,9 @@ impl Senses {
             camera,
             age_max: *age_max,
             last: None,
+            newest: None,
             stale_in_a_row: 0,
+            trouble: None,
         };
         Ok(Self {
             cameras: cameras.into_iter().zip(age_max).map(eye).collect(),
@@ -119,7 +129,7 @@ impl Senses {
         let measured =
             Measured { tcp_pose: state.tcp_pose, twist: state.twist, wrench: state.wrench };
         let proprio = self.observer.proprio(&measured, gate.target(captured_at).as_ref());
-        let frames = self.frames()?;
+        let frames = self.frames(&state.tcp_pose)?;
         let observed = host.now();
         let features = self.encode(&frames)?;
         let encode_time = host.now().since(observed);
@@ -131,15 +141,29 @@ impl Senses {
         Ok(Seen { observation, tcp_pose: state.tcp_pose, observe_time, encode_time })
     }
 
-    fn frames(&mut self) -> Result<Vec<Frame>, Fault> {
+    fn frames(&mut self, tcp_pose: &Pose) -> Result<Vec<Frame>, Fault> {
         let stale_max = self.stale_frames_max;
         let mut frames = Vec::with_capacity(self.cameras.len());
         for eye in &mut self.cameras {
-            let (frame, stale) = eye.look(stale_max)?;
+            let (frame, stale) = eye.look(tcp_pose, stale_max)?;
             self.stale_frames += u64::from(stale);
             frames.push(frame);
         }
         Ok(frames)
+    }
+
+    /// What is wrong with the cameras since their last look.
+    pub fn troubles(&self) -> impl Iterator<Item = String> {
+        self.cameras.iter().filter_map(|eye| eye.trouble.clone())
+    }
+
+    /// Looks whether every camera gives a new picture, between episodes.
+    pub fn try_cameras(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
+        for eye in &mut self.cameras {
+            eye.last = None;
+            eye.look(tcp_pose, 0)?;
+        }
+        Ok(())
     }
 
     fn encode(&mut self, frames: &[Frame]) -> Result<Vec<Features>, Fault> {
@@ -155,22 +179,46 @@ impl Senses {
 
 impl Eye {
     /// The newest picture, or the one before while that may stand in; says whether it did.
-    fn look(&mut self, stale_max: u32) -> Result<(Frame, bool), Fault> {
-        match self.camera.latest(self.age_max) {
-            Ok(picture) => {
-                self.stale_in_a_row = 0;
-                self.last = Some(picture.value.clone());
-                Ok((picture.value, false))
-            }
-            Err(error @ CameraError::Stale { .. }) => {
-                self.stale_in_a_row += 1;
-                match &self.last {
-                    Some(last) if self.stale_in_a_row <= stale_max => Ok((last.clone(), true)),
-                    _ => Err(Fault::CameraLost(error.to_string())),
+    fn look(&mut self, tcp_pose: &Pose, stale_max: u32) -> Result<(Frame, bool), Fault> {
+        let error = match self.camera.latest(self.age_max) {
+            Ok(picture) => match self.frozen(&picture.value, tcp_pose) {
+                None => {
+                    self.stale_in_a_row = 0;
+                    self.trouble = None;
+                    self.last = Some(picture.value.clone());
+                    return Ok((picture.value, false));
                 }
+                Some(reason) => reason,
+            },
+            Err(error @ CameraError::Stale { .. }) => error.to_string(),
+            Err(error @ CameraError::Device { .. }) => {
+                self.trouble = Some(error.to_string());
+                return Err(Fault::CameraLost(error.to_string()));
             }
-            Err(error @ CameraError::Device { .. }) => Err(Fault::CameraLost(error.to_string())),
+        };
+        self.stale_in_a_row += 1;
+        self.trouble = Some(error.clone());
+        match &self.last {
+            Some(last) if self.stale_in_a_row <= stale_max => Ok((last.clone(), true)),
+            _ => Err(Fault::CameraLost(error)),
         }
+    }
+
+    /// Says why a picture that claims to be new cannot be.
+    fn frozen(&mut self, picture: &Frame, tcp_pose: &Pose) -> Option<String> {
+        let from = match &self.newest {
+            Some((known, from)) if known == picture => from,
+            _ => {
+                self.newest = Some((picture.clone(), *tcp_pose));
+                return None;
+            }
+        };
+        let moved = (tcp_pose.translation.vector - from.translation.vector).norm();
+        let name = &self.camera.info().name;
+        (moved > FROZEN_MOTION_M).then(|| {
+            let moved_mm = moved * 1e3;
+            format!("camera {name} is frozen: the arm moved {moved_mm:.0} mm and the picture is the same")
+        })
     }
 }
 

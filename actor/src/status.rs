@@ -13,6 +13,7 @@ use wire::{EpisodeEnd, EpisodeId, EpisodeKind, Outcome, PolicyVersion, transport
 
 use crate::{
     pacer::Punctuality,
+    trouble::Trouble,
     view_event::{PolicyLag, RecentView, StepTiming},
 };
 
@@ -36,6 +37,8 @@ pub enum Activity {
     WaitingForOutbox,
     /// The arm was stopped; nothing moves until the operator says so.
     WaitingForOperator,
+    /// The arm or a camera is away: nothing moves until it is back.
+    WaitingForDevice,
     /// Sending what is left.
     Draining,
     Ended,
@@ -66,6 +69,8 @@ pub struct Status {
     /// What the gate has done.
     pub gate: GateCounts,
     pub views_dropped: u64,
+    /// What is wrong just now, with the remedy.
+    pub troubles: Vec<Trouble>,
     /// Why the last request to the learner failed; `None` while the link works.
     pub link_trouble: Option<String>,
     /// Whether the learner is there, and if not, why.
@@ -101,8 +106,9 @@ impl fmt::Display for Activity {
             Self::Resetting => "resetting",
             Self::Driving => "driving",
             Self::WaitingForPace => "waiting for the learner to catch up",
-            Self::WaitingForOutbox => "the outbox is full, waiting for the learner",
+            Self::WaitingForOutbox => "waiting for room for records",
             Self::WaitingForOperator => "the arm was stopped, waiting for the operator",
+            Self::WaitingForDevice => "waiting for a device",
             Self::Draining => "sending what is left",
             Self::Ended => "ended",
         })
@@ -141,11 +147,7 @@ impl fmt::Display for Status {
         for (name, count) in self.gate.serious() {
             write!(f, " · gate: {name} {count}")?;
         }
-        match (&self.link, &self.link_trouble) {
-            (LinkState::Connected, None) => Ok(()),
-            (LinkState::Connected, Some(trouble)) => write!(f, " · no answer: {trouble}"),
-            (link, _) => write!(f, " · link {link}"),
-        }
+        self.troubles.iter().try_for_each(|trouble| write!(f, " · ! {trouble}"))
     }
 }
 

@@ -16,3 +16,5 @@ mod faults;
 mod link;
 #[path = "actor/policy.rs"]
 mod policy;
+#[path = "actor/troubles.rs"]
+mod troubles;

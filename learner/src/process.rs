@@ -13,7 +13,10 @@ use std::{
 };
 
 use nets::backbone::Backbone;
-use replay::{DiskStorage, JournalConfig, Records, StoreConfig, storage::write_atomically};
+use replay::{
+    DiskStorage, JournalConfig, Records, StoreConfig,
+    storage::{Storage, write_atomically},
+};
 use thiserror::Error;
 use wire::{
     ActorRequest, Clock, PolicySnapshot, Timestamp, codec,
@@ -73,6 +76,8 @@ pub struct LearnerParts {
     /// `None` for tasks without cameras.
     pub backbone: Option<Backbone>,
     pub link: Arc<dyn ActorLink>,
+    /// Where the journal lies.
+    pub storage: Arc<dyn Storage>,
     /// Of this machine; learning is not on the cell's time.
     pub clock: Arc<dyn Clock>,
     pub paths: LearnerPaths,
@@ -110,7 +115,7 @@ impl Learner {
         }
         let records = (known == Known::AsInCheckpoint).then(|| found.records());
         let (ingest, rest) = Ingest::open(
-            Arc::new(DiskStorage),
+            parts.storage,
             &parts.paths.journal,
             parts.identity,
             parts.journal,

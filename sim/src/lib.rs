@@ -10,6 +10,7 @@ mod cell;
 mod clock;
 mod config;
 mod error;
+pub mod faults;
 mod fixture;
 mod home;
 pub mod impedance;

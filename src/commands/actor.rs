@@ -11,17 +11,18 @@ use std::{
 
 use actor::{ActorConfig, Coupling, StatusSlot};
 use anyhow::Context;
+use sim::faults::Disk;
 use wire::ActorId;
 
 use crate::{
     cli::Actor,
-    console,
+    console, faults,
     parts::{
         actor::{self as actor_parts, Networks, Recording},
         cell::Cell,
         link, networks,
     },
-    run_dir::RunDir,
+    run_dir::{Configuration, RunDir},
     shutdown, status_line,
 };
 
@@ -29,6 +30,7 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 
 pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let (process, actor) = (&arguments.process, ActorId(arguments.actor));
+    let faults = faults::load(process.rehearsal.faults.as_deref())?;
     let (run_dir, configuration) = RunDir::open(&process.choice)?;
     configuration.check_apart()?;
     let shutdown = shutdown::on_signal()?;
@@ -37,7 +39,9 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     tracing::info!("{why}");
     let networks =
         Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
-    let cell = Cell::start(&configuration.cell, &configuration.task, run.seed)?;
+    let Configuration { cell, task, .. } = &configuration;
+    let cell = Cell::start_with(cell, task, run.seed, faults.as_ref())?;
+    let clock = cell.clock.clone();
     let to_learner = link::connect(&run_dir, &configuration, actor)?;
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration, actor)?)?;
     let status = StatusSlot::default();
@@ -45,7 +49,8 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
         &configuration,
         cell,
         networks,
-        Arc::new(to_learner),
+        faults::around_link(Arc::new(to_learner), faults.as_ref(), clock.clone()),
+        faults::disk(faults.as_ref(), Disk::Actor, clock),
         Some(recording.views.clone()),
         status.clone(),
     );

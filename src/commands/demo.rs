@@ -4,6 +4,7 @@ use crate::{
     cli::{Demo, RunChoice},
     commands::{baseline, train},
     evaluation::{self, Evaluation},
+    faults,
     parts::networks,
     results,
     run_dir::RunDir,
@@ -11,6 +12,8 @@ use crate::{
 };
 
 pub fn run(demo: &Demo) -> anyhow::Result<()> {
+    let script = demo.rehearsal.faults.as_deref();
+    faults::check(script)?;
     let choice = RunChoice {
         run: demo.run.clone(),
         runs: demo.runs.clone(),
@@ -19,7 +22,7 @@ pub fn run(demo: &Demo) -> anyhow::Result<()> {
     };
     let (run_dir, configuration) = RunDir::open(&choice)?;
     let shutdown = shutdown::on_signal()?;
-    train::in_processes(&run_dir, &shutdown)?;
+    train::in_processes(&run_dir, script, &shutdown)?;
     let policy = networks::read_policy(&run_dir.policy())?;
     for (name, sampled) in [(results::SAMPLED, true), (results::MEAN, false)] {
         let episodes = configuration.run.eval.episodes;

@@ -2,17 +2,20 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use actor::{ActorParts, Coupling, StatusSlot, reenact::Past};
 use anyhow::Context;
 use replay::{DiskStorage, journal};
+use sim::faults::{Disk, Faults};
 use tasks::run::CouplingMode;
 use wire::{ActorId, SystemClock, transport::memory};
 
 use crate::{
     cli::Train,
+    faults,
     parts::{
         self,
         actor::{self as actor_parts, Networks, Recording},
@@ -26,27 +29,39 @@ use crate::{
 };
 
 pub fn run(train: &Train) -> anyhow::Result<()> {
+    let script = train.rehearsal.faults.as_deref();
+    faults::check(script)?;
     let coupling = train.lockstep.then_some(CouplingMode::Lockstep);
     let (run_dir, configuration) = RunDir::open_coupled(&train.choice, coupling)?;
-    go_on(&run_dir, &configuration, train.json)
+    go_on(&run_dir, &configuration, script, train.json)
 }
 
-/// Begins a run or goes on with it, as it was begun.
-pub fn go_on(run_dir: &RunDir, configuration: &Configuration, json: bool) -> anyhow::Result<()> {
+/// Begins a run or goes on with it, as it was begun, with this fault script if there is one.
+pub fn go_on(
+    run_dir: &RunDir,
+    configuration: &Configuration,
+    script: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     super::resume::tell(run_dir)?;
     if configuration.run.coupling.mode == CouplingMode::Lockstep {
-        in_lockstep(run_dir, configuration, shutdown)?;
+        let faults = faults::load(script)?;
+        in_lockstep(run_dir, configuration, faults.as_ref(), shutdown)?;
     } else {
-        in_processes(run_dir, &shutdown)?;
+        in_processes(run_dir, script, &shutdown)?;
     }
     results::report(run_dir, json)
 }
 
 /// Two children that talk zenoh; this process shows what they say.
-pub fn in_processes(run_dir: &RunDir, shutdown: &Arc<AtomicBool>) -> anyhow::Result<()> {
+pub fn in_processes(
+    run_dir: &RunDir,
+    faults: Option<&Path>,
+    shutdown: &Arc<AtomicBool>,
+) -> anyhow::Result<()> {
     let mut progress = Progress::new();
-    let outcome = supervise::run(run_dir.path(), shutdown, |heard| progress.hear(heard));
+    let outcome = supervise::run(run_dir.path(), faults, shutdown, |heard| progress.hear(heard));
     progress.finish();
     outcome
 }
@@ -55,12 +70,18 @@ pub fn in_processes(run_dir: &RunDir, shutdown: &Arc<AtomicBool>) -> anyhow::Res
 pub fn in_lockstep(
     run_dir: &RunDir,
     configuration: &Configuration,
+    faults: Option<&Faults>,
     shutdown: Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
     let Configuration { cell, task, run } = configuration;
     let (to_learner, to_actor) = memory::pair();
     let clock = Arc::new(SystemClock::new());
-    let learner_parts = parts::learner::parts(run_dir, configuration, Arc::new(to_actor), clock)?;
+    let devices = Cell::start_with(cell, task, run.seed, faults)?;
+    let cell_clock = devices.clock.clone();
+    let disk = |of| faults::disk(faults, of, cell_clock.clone());
+    let storage = disk(Disk::Learner);
+    let learner_parts =
+        parts::learner::parts(run_dir, configuration, Arc::new(to_actor), storage, clock)?;
     let device = learner_parts.trainer.device;
     let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
     let learner = learner::Lockstep::start(learner_parts).context("starting the learner")?;
@@ -68,14 +89,19 @@ pub fn in_lockstep(
     let past = past(run_dir, learner.records())?;
     let recording =
         Recording::start(actor_parts::viz_settings(run_dir, configuration, ActorId::default())?)?;
-    let parts = actor_parts::parts(
+    let mut parts = actor_parts::parts(
         configuration,
-        Cell::start(cell, task, run.seed)?,
+        devices,
         networks,
-        Arc::new(to_learner),
+        faults::around_link(Arc::new(to_learner), faults, cell_clock.clone()),
+        disk(Disk::Actor),
         Some(recording.views.clone()),
         StatusSlot::default(),
     );
+    if faults.is_some() {
+        // When a request is sent again must not depend on how fast this machine is.
+        parts.host_clock = cell_clock;
+    }
     let parts = match &past {
         Some(past) => reenacting(parts, past),
         None => parts,

@@ -10,7 +10,7 @@ use ::actor::{
 use anyhow::Context;
 use crossbeam_channel::Sender;
 use nets::{backbone::Backbone, device::Device};
-use replay::{JournalConfig, SyncPolicy};
+use replay::{JournalConfig, SyncPolicy, storage::Storage};
 use tasks::run::StorageConfig;
 use wire::{ActorId, SystemClock, transport::LearnerLink};
 
@@ -113,6 +113,7 @@ pub fn parts(
     cell: Cell,
     networks: Networks,
     link: Arc<dyn LearnerLink>,
+    storage: Arc<dyn Storage>,
     views: Option<Sender<ViewEvent>>,
     status: StatusSlot,
 ) -> ActorParts {
@@ -128,6 +129,7 @@ pub fn parts(
         fixture: cell.fixture,
         success: cell.success,
         link,
+        storage,
         encoder,
         load_policy: networks::policy_loader(networks.device),
         task: configuration.task.clone(),

@@ -8,13 +8,15 @@ use drivers::{
     gate::{ForceLimits, JointLimits, MotionLimits},
 };
 use nalgebra::Vector3;
-use sim::{ClockMode, SimCell, SimConfig};
+use sim::{ClockMode, SimCell, SimConfig, faults::Faults};
 use tasks::{
     CellConfig, TaskConfig,
     cell::{ArmDriver, TeleopDriver},
 };
 use toml::{Table, Value};
 use wire::Clock;
+
+use crate::faults;
 
 /// Side of the picture of a simulated camera that is cropped.
 const SIM_PICTURE_PX: u16 = 256;
@@ -30,33 +32,69 @@ pub struct Cell {
     pub success: Box<dyn SuccessSensor>,
 }
 
+/// The devices, before the gate stands before the arm.
+pub struct Devices {
+    pub clock: Arc<dyn Clock>,
+    /// Who lets the clock's time pass.
+    pub mode: ClockMode,
+    pub arm: Box<dyn Arm>,
+    pub cameras: Vec<Box<dyn Camera>>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    pub fixture: Box<dyn Fixture>,
+    pub success: Box<dyn SuccessSensor>,
+}
+
 impl Cell {
     pub fn start(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        match cell.arm.driver {
-            ArmDriver::Sim => Self::start_sim(cell, task, seed),
-        }
+        Self::start_with(cell, task, seed, None)
     }
 
-    fn start_sim(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        let config = sim_config(cell, task, seed)?;
-        let clock_mode = config.clock;
-        let sim = SimCell::start(config).context("starting the simulated cell")?;
-        let arm: Box<dyn Arm> = Box::new(sim.arm);
-        let gate = Gate::new(arm, gate_limits(cell));
-        let clock = match clock_mode {
-            ClockMode::Simulated => gate.ticked(sim.clock),
+    /// With faults between the devices and whoever uses them.
+    pub fn start_with(
+        cell: &CellConfig,
+        task: &TaskConfig,
+        seed: u64,
+        faults: Option<&Faults>,
+    ) -> anyhow::Result<Self> {
+        let devices = match cell.arm.driver {
+            ArmDriver::Sim => Devices::start_sim(cell, task, seed)?,
+        };
+        let devices = match faults {
+            None => devices,
+            Some(faults) => faults::around_devices(devices, faults),
+        };
+        let gate = Gate::new(devices.arm, gate_limits(cell));
+        let clock = match devices.mode {
+            ClockMode::Simulated => gate.ticked(devices.clock),
             ClockMode::Real => {
-                gate.run_in_real_time(sim.clock.clone())?;
-                sim.clock
+                gate.run_in_real_time(devices.clock.clone())?;
+                devices.clock
             }
         };
+        Ok(Self {
+            clock,
+            gate,
+            cameras: devices.cameras,
+            teleop: devices.teleop,
+            fixture: devices.fixture,
+            success: devices.success,
+        })
+    }
+}
+
+impl Devices {
+    fn start_sim(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+        let config = sim_config(cell, task, seed)?;
+        let mode = config.clock;
+        let sim = SimCell::start(config).context("starting the simulated cell")?;
         let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
             TeleopDriver::None => None,
             TeleopDriver::Scripted => Some(Box::new(sim.teleop)),
         };
         Ok(Self {
-            clock,
-            gate,
+            clock: sim.clock,
+            mode,
+            arm: Box::new(sim.arm),
             cameras: sim
                 .cameras
                 .into_iter()

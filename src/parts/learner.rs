@@ -13,7 +13,7 @@ use ::learner::{
 };
 use anyhow::Context;
 use nets::backbone::Backbone;
-use replay::{Budget, FeatureSpec, JournalConfig, RateLimiter, StoreConfig};
+use replay::{Budget, FeatureSpec, JournalConfig, RateLimiter, StoreConfig, storage::Storage};
 use tasks::{
     RunConfig, TaskConfig,
     run::{self, CouplingMode},
@@ -33,6 +33,7 @@ pub fn parts(
     run_dir: &RunDir,
     configuration: &Configuration,
     link: Arc<dyn ActorLink>,
+    storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<LearnerParts> {
     let Configuration { task, run, .. } = configuration;
@@ -82,6 +83,7 @@ pub fn parts(
         },
         backbone,
         link,
+        storage,
         clock,
         paths: LearnerPaths {
             journal: run_dir.journal(),

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use crate::{
     cell::CellConfig,
+    faults::FaultScript,
     load::ConfigFile,
     run::RunConfig,
     schema::{Key, lookup},
@@ -64,6 +65,13 @@ pub fn configuration() -> String {
         "`preset` chooses the defaults; keys in the file win over them.",
         RunConfig::KEYS,
         &[("`reins`", &reins), ("`hil-serl`", &hil_serl)],
+    );
+    section(
+        &mut text,
+        "The fault script",
+        "Only for rehearsals, see [faults.md](faults.md). `[[fault]]` stands once for each fault.",
+        FaultScript::KEYS,
+        &[("default", &FaultScript::defaults(&none))],
     );
     text
 }

@@ -1,5 +1,5 @@
-//! Cell, task and run files, and what follows from them without touching a device: the
-//! observation vector, the action space, the reset plan, the reward and the end of an episode.
+//! Cell, task and run files and fault scripts, and what follows from them without touching a device:
+//! the observation vector, the action space, the reset plan, the reward and the end of an episode.
 //!
 //! Everything here is pure: no clock, no device, no network, no libtorch, no simulator. The only
 //! side effect is reading the named configuration file.
@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod document;
 pub mod episode;
 mod error;
+pub mod faults;
 pub mod frame;
 mod load;
 pub mod observe;
@@ -24,6 +25,7 @@ pub use cell::CellConfig;
 pub use doctor::{Finding, Severity};
 pub use episode::{EpisodeRules, Verdict};
 pub use error::{ConfigError, Problem};
+pub use faults::FaultScript;
 pub use observe::{Measured, Observer};
 pub use reset::{ResetError, ResetPlan, ResetStep};
 pub use run::RunConfig;

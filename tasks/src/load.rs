@@ -36,7 +36,7 @@ impl Fault {
 }
 
 pub(crate) trait ConfigFile: Serialize + DeserializeOwned {
-    /// "cell", "task" or "run".
+    /// "cell", "task", "run" or "faults".
     const KIND: &'static str;
     const KEYS: &'static [Key];
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use tasks::{CellConfig, RunConfig, Severity, TaskConfig, doctor, run::Preset};
+use tasks::{CellConfig, FaultScript, RunConfig, Severity, TaskConfig, doctor, run::Preset};
 
 fn configs() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../configs")
@@ -19,6 +19,7 @@ fn files_in(folder: &str) -> Vec<PathBuf> {
 fn all_shipped_files_load() {
     files_in("cells").iter().for_each(|file| drop(CellConfig::load(file).expect("a valid cell")));
     files_in("tasks").iter().for_each(|file| drop(TaskConfig::load(file).expect("a valid task")));
+    files_in("faults").iter().for_each(|file| drop(FaultScript::load(file).expect("a script")));
     files_in("runs").iter().for_each(|file| drop(RunConfig::load(file).expect("a valid run")));
 }
 

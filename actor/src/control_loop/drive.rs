@@ -11,14 +11,16 @@ use wire::{
     RecordBody, RecordPosition, Step, Timestamp, TruncationCause, geometry::Pose,
 };
 
-use super::{ControlLoop, motion::Motion};
+use super::{ControlLoop, WAIT_POLL, motion::Motion};
 use crate::{
     arbiter::{Choice, Hand, Handover},
     episode::{Episode, Judged, StepSeen},
     error::ActorError,
     fault::Fault,
+    outbox::NoRoom,
     senses::{Seen, arm_fault},
     status::Activity,
+    trouble::Trouble,
     view_event::{StepTiming, StepView, ViewEvent},
 };
 
@@ -91,6 +93,8 @@ impl ControlLoop {
     fn begin(&mut self, episode: &mut Episode, first: &Seen) -> Result<(), ActorError> {
         let EpisodeBrief { episode: id, kind, seed } = *episode.brief();
         episode.begin();
+        self.noticed.began();
+        self.teleop_watch.forget();
         self.arbiter.release();
         // What the operator asked for before the episode was not meant for it.
         self.operator_commands();
@@ -98,7 +102,7 @@ impl ControlLoop {
         let observation = first.observation.clone();
         let start = EpisodeStart { kind, seed, started_at, observation };
         let record = self.record(RecordPosition::start_of(id), RecordBody::EpisodeStart(start));
-        self.sink.deliver(record, &*self.devices.host_clock)?;
+        self.deliver(record)?;
         let (env_step, at) = (self.tally.env_steps, self.moment());
         let frames = first.observation.frames.clone();
         self.view(|| ViewEvent::EpisodeStart { episode: id, kind, env_step, frames, at });
@@ -203,7 +207,7 @@ impl ControlLoop {
         if judged.is_over() {
             self.sink.stage(&record);
             self.halt(fault);
-            return self.sink.deliver(record, &*self.devices.host_clock);
+            return self.deliver(record);
         }
         let refused = self.sink.offer(record, &*self.devices.host_clock)?;
         debug_assert!(refused.is_none(), "there was room before the step was judged");
@@ -217,11 +221,12 @@ impl ControlLoop {
         fault: Option<Fault>,
     ) -> Result<(), ActorError> {
         self.halt(fault.as_ref());
+        self.noticed.teleop = None;
         let EpisodeBrief { episode: id, kind, .. } = *episode.brief();
         let end = episode.end();
         let position = RecordPosition { episode: id, index: end.steps + 1 };
         let record = self.record(position, RecordBody::EpisodeEnd(end));
-        self.sink.deliver(record, &*self.devices.host_clock)?;
+        self.deliver(record)?;
         self.tally.progress.ended(id, kind, end.outcome);
         self.recent.add(kind, end);
         self.status.recent = self.recent.view();
@@ -230,6 +235,7 @@ impl ControlLoop {
         }
         self.log_gate(id);
         if let Some(fault) = fault {
+            self.noticed.fault(&fault);
             self.status.faults.episodes += 1;
             tracing::warn!(episode = %id, steps = end.steps, "the episode was cut short: {fault}");
         }
@@ -303,7 +309,16 @@ impl ControlLoop {
     fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> Hand {
         let Some(teleop) = &mut self.devices.teleop else { return Hand::Resting };
         let age_max = self.config.teleop_age_max;
-        match teleop.sample() {
+        let sample = teleop.sample();
+        self.noticed.teleop = None;
+        if let Ok(sample) = &sample
+            && self.teleop_watch.is_stuck(now, &sample.value)
+        {
+            self.status.faults.teleop_lost += 1;
+            self.noticed.teleop = Some(Trouble::TeleopStuck);
+            return Hand::Lost;
+        }
+        match sample {
             Ok(sample)
                 if now.since(sample.at) <= age_max
                     && sample.value.twist.iter().all(|x| x.is_finite()) =>
@@ -317,6 +332,7 @@ impl ControlLoop {
             }
             _ => {
                 self.status.faults.teleop_lost += 1;
+                self.noticed.teleop = Some(Trouble::TeleopLost);
                 Hand::Lost
             }
         }
@@ -329,11 +345,21 @@ impl ControlLoop {
 
     /// Whether the records of another step would find no room.
     fn storage_fault(&self) -> Option<Fault> {
-        if self.gauge.is_full() {
-            Some(Fault::OutboxFull)
-        } else {
-            (!self.sink.has_room()).then_some(Fault::RecorderLate)
+        match self.gauge.no_room() {
+            Some(NoRoom::Outbox) => Some(Fault::OutboxFull),
+            Some(NoRoom::Disk) => Some(Fault::DiskFull),
+            None => (!self.sink.has_room()).then_some(Fault::RecorderLate),
         }
+    }
+
+    /// Leaves a record behind, when there is room. A recorder that waits for the disk is waited for,
+    /// and the operator is told.
+    fn deliver(&mut self, record: Record) -> Result<(), ActorError> {
+        while !self.sink.has_room() && !self.hub.is_ending() {
+            self.show(Activity::WaitingForOutbox);
+            self.hub.wait(WAIT_POLL);
+        }
+        self.sink.deliver(record, &*self.devices.host_clock)
     }
 
     fn record(&self, position: RecordPosition, body: RecordBody) -> Record {

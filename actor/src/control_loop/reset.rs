@@ -32,7 +32,7 @@ impl ControlLoop {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            if !self.ready_arm(shutdown)? {
+            if !self.await_devices(shutdown) || !self.ready_arm(shutdown)? {
                 return Ok(None);
             }
             match self.try_reset(brief, shutdown) {
@@ -41,6 +41,7 @@ impl ControlLoop {
                     return Err(ActorError::Reset { attempts, source });
                 }
                 Err(error) => {
+                    self.noticed.failed_reset(&error);
                     tracing::warn!(episode = %brief.episode, attempts, "a reset failed: {error}");
                 }
             }

@@ -3,9 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use replay::storage::{DiskStorage, write_atomically};
+use replay::storage::{Storage, write_atomically};
 use serde::{Deserialize, Serialize};
 use wire::EpisodeId;
 
@@ -26,16 +27,19 @@ struct Stored {
 }
 
 #[derive(Debug)]
-pub struct ProgressFile(PathBuf);
+pub struct ProgressFile {
+    storage: Arc<dyn Storage>,
+    path: PathBuf,
+}
 
 impl ProgressFile {
-    pub fn beside(outbox_dir: &Path) -> Self {
-        Self(outbox_dir.join(FILE_NAME))
+    pub fn beside(storage: Arc<dyn Storage>, outbox_dir: &Path) -> Self {
+        Self { storage, path: outbox_dir.join(FILE_NAME) }
     }
 
     /// A file that is not there is the progress of a new run.
     pub fn read(&self) -> Result<Progress, OutboxError> {
-        let bytes = match std::fs::read(&self.0) {
+        let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
             Err(source) => return Err(self.failed("reading", source)),
@@ -52,15 +56,15 @@ impl ProgressFile {
             evaluation_successes: progress.evaluation_successes,
         };
         let bytes = serde_json::to_vec(&stored).expect("numbers always become JSON");
-        write_atomically(&DiskStorage, &self.0, &bytes).map_err(|e| self.failed("writing", e))
+        write_atomically(&*self.storage, &self.path, &bytes).map_err(|e| self.failed("writing", e))
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> OutboxError {
-        OutboxError::Progress { action, path: self.0.display().to_string(), source }
+        OutboxError::Progress { action, path: self.path.display().to_string(), source }
     }
 
     fn unreadable(&self, reason: String) -> OutboxError {
-        OutboxError::ProgressFormat { path: self.0.display().to_string(), reason }
+        OutboxError::ProgressFormat { path: self.path.display().to_string(), reason }
     }
 }
 

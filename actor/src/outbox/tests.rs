@@ -1,3 +1,5 @@
+use replay::DiskStorage;
+
 use super::{
     testing::{ACTOR, records},
     *,
@@ -29,7 +31,12 @@ impl Bench {
 }
 
 fn open(folder: &Path, actor: ActorId) -> Result<(Outbox, Opened), OutboxError> {
-    Outbox::open(&folder.join("outbox"), JournalConfig::outbox(64 << 20), actor)
+    Outbox::open(
+        Arc::new(DiskStorage),
+        &folder.join("outbox"),
+        JournalConfig::outbox(64 << 20),
+        actor,
+    )
 }
 
 fn at(episode: u32, index: u32) -> RecordPosition {
@@ -149,7 +156,8 @@ fn what_waits_for_the_disk_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
     let sync = replay::SyncPolicy::EveryMillis(100);
     let config = JournalConfig { sync, ..JournalConfig::outbox(64 << 20) };
-    let (outbox, _) = Outbox::open(&folder.path().join("outbox"), config, ACTOR).unwrap();
+    let (outbox, _) =
+        Outbox::open(Arc::new(DiskStorage), &folder.path().join("outbox"), config, ACTOR).unwrap();
     let all = records("Tpp");
     let ms = |ms: u64| Timestamp(ms * 1_000_000);
     outbox.append(&all[0]).unwrap();

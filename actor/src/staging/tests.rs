@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use replay::DiskStorage;
 use tempfile::TempDir;
 
 use super::*;
@@ -22,8 +25,13 @@ impl Place {
     /// The control loop keeps `kept`, the outbox gets the first `written` of them, and the process
     /// is killed.
     fn killed(&self, kept: &[Record], written: usize) {
-        let (outbox, _) =
-            Outbox::open(self.outbox(), JournalConfig::outbox(1 << 20), ACTOR).unwrap();
+        let (outbox, _) = Outbox::open(
+            Arc::new(DiskStorage),
+            self.outbox(),
+            JournalConfig::outbox(1 << 20),
+            ACTOR,
+        )
+        .unwrap();
         let mut staging = Staging::open(self.outbox()).unwrap();
         for record in &kept[..written] {
             staging.keep(record, outbox.gauge().written()).unwrap();
@@ -35,8 +43,13 @@ impl Place {
     }
 
     fn reopened(&self) -> (Vec<Record>, Opened) {
-        let (outbox, opened) =
-            Outbox::open(self.outbox(), JournalConfig::outbox(1 << 20), ACTOR).unwrap();
+        let (outbox, opened) = Outbox::open(
+            Arc::new(DiskStorage),
+            self.outbox(),
+            JournalConfig::outbox(1 << 20),
+            ACTOR,
+        )
+        .unwrap();
         (outbox.batch_after(None, usize::MAX, usize::MAX).unwrap(), opened)
     }
 }
@@ -92,7 +105,8 @@ fn a_full_outbox_takes_what_was_in_hand() {
     let all = records("T p p p p p p p p");
     place.killed(&all, 0);
     let tiny = JournalConfig::outbox(1);
-    let (outbox, opened) = Outbox::open(place.outbox(), tiny, ACTOR).unwrap();
+    let (outbox, opened) =
+        Outbox::open(Arc::new(DiskStorage), place.outbox(), tiny, ACTOR).unwrap();
     assert_eq!(opened.taken_in, all.len());
     assert_eq!(outbox.batch_after(None, usize::MAX, usize::MAX).unwrap()[..all.len()], all[..]);
 }

@@ -92,6 +92,8 @@ impl UplinkState {
                 self.resume_after(welcome.through)?;
                 self.welcomed = true;
                 self.failures = 0;
+                // Whoever welcomes us need not be spared any longer.
+                self.not_before = now;
                 Ok(Learned::Welcome(welcome))
             }
             (ActorRequest::Append(_), LearnerReply::Appended { through, pace }) => {

@@ -3,7 +3,8 @@
 //! `.` the hand rests · `H` it moves the arm along +x · `x` the device is lost · `s` as `.`, and the
 //! task succeeds · `S` as `H`, and the task succeeds · `Q` as `.`, and the actor is told to end · `R` as `.`, and the arm stops by itself ·
 //! `F` as `.`, and something presses hard against the tool · `E` as `.`, and the robot's own stop is
-//! pressed · `!` the process dies. The last string holds for all further episodes, its last letter for all
+//! pressed · `A` as `.`, and the arm is away for a second · `!` the process dies. The last string
+//! holds for all further episodes, its last letter for all
 //! further steps.
 
 use std::sync::{
@@ -17,7 +18,7 @@ use drivers::{
 };
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use wire::{
-    Clock, Frame, ManualClock,
+    Clock, Frame, ManualClock, Timestamp,
     geometry::{Pose, Twist, Wrench},
 };
 
@@ -33,6 +34,7 @@ pub struct World {
     letter: char,
     pose: Pose,
     mode: ArmMode,
+    away_until: Timestamp,
     stops: Vec<StopKind>,
     /// Share of the way to its target that the arm makes in one command.
     stiffness: f64,
@@ -57,6 +59,7 @@ impl Cell {
             letter: '.',
             pose: Pose::from_parts(Translation3::new(0.5, 0.1, 0.1), rotation),
             mode: ArmMode::Idle,
+            away_until: Timestamp(0),
             stops: vec![],
             stiffness: 1.0,
             commands: vec![],
@@ -111,7 +114,11 @@ impl Arm for Cell {
     fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
         let world = self.world();
         Ok(world.stamped(ArmState {
-            mode: world.mode,
+            mode: if world.clock.now() < world.away_until {
+                ArmMode::Disconnected
+            } else {
+                world.mode
+            },
             tcp_pose: world.pose,
             twist: Twist { linear: Vector3::zeros(), angular: Vector3::zeros() },
             joints: vec![],
@@ -163,6 +170,7 @@ impl Teleop for Cell {
             'Q' => world.shutdown.store(true, Ordering::SeqCst),
             'R' => world.mode = ArmMode::Reflex,
             'E' => world.mode = ArmMode::EmergencyStop,
+            'A' => world.away_until = world.clock.now() + std::time::Duration::from_secs(1),
             _ => {}
         }
         Ok(world.stamped(TeleopSample { twist, engaged }))
@@ -190,18 +198,20 @@ impl SuccessSensor for Cell {
     }
 }
 
-/// A camera whose picture tells the time; stale in the steps that its script marks with `-`.
+/// A camera whose picture tells the time; stale in the steps that its script marks with `-`, the
+/// same as before in those marked with `=`, though it says that it is new.
 pub struct ScriptedCamera {
     info: CameraInfo,
     clock: Arc<ManualClock>,
     script: String,
     looks: usize,
+    shade: u8,
 }
 
 impl ScriptedCamera {
     pub fn new(clock: Arc<ManualClock>, script: &str) -> Self {
         let info = CameraInfo { name: "wrist".into(), width: 8, height: 8 };
-        Self { info, clock, script: script.into(), looks: 0 }
+        Self { info, clock, script: script.into(), looks: 0, shade: 0 }
     }
 }
 
@@ -211,15 +221,18 @@ impl Camera for ScriptedCamera {
     }
 
     fn latest(&mut self, max_age: std::time::Duration) -> Result<Stamped<Frame>, CameraError> {
-        let stale = self.script.chars().nth(self.looks) == Some('-');
+        let letter = self.script.chars().nth(self.looks);
+        let stale = letter == Some('-');
         self.looks += 1;
         let camera = self.info.name.clone();
         if stale {
             return Err(CameraError::Stale { camera, age: max_age * 2 });
         }
         let at = self.clock.now();
-        let step = (at.0 / 100_000_000 % 256) as u8;
-        let frame = Frame::new(8, 8, vec![step; 8 * 8 * 3]).expect("8 x 8 x 3 bytes");
+        if letter != Some('=') {
+            self.shade = (at.0 / 100_000_000 % 256) as u8;
+        }
+        let frame = Frame::new(8, 8, vec![self.shade; 8 * 8 * 3]).expect("8 x 8 x 3 bytes");
         Ok(Stamped { at, value: frame })
     }
 }

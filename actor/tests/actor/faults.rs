@@ -221,11 +221,15 @@ fn a_full_outbox_truncates_the_episode_and_loses_nothing() {
         while !matches!(status.get().activity, Activity::WaitingForOutbox | Activity::Ended) {
             std::thread::yield_now();
         }
+        let said = status.get().to_string();
         learner.state().gone_after = None;
+        said
     });
     rig.config.drain_timeout = Duration::from_secs(10);
     let summary = rig.run(&["."]).1.unwrap();
-    back.unwrap().join().unwrap();
+    let said = back.unwrap().join().unwrap();
+    assert!(said.contains("the outbox is full: start the learner"), "{said}");
+    assert!(said.contains("the learner takes nothing"), "{said}");
     assert_eq!(summary.unsent, 0);
     assert!(rig.recorded().contains('F'), "{}", rig.recorded());
     rig.check_successors();

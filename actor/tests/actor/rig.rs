@@ -18,6 +18,7 @@ use drivers::{
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use replay::{DiskStorage, storage::Storage};
 use tasks::TaskConfig;
 use wire::{
     Action, ActionSource, EpisodeKind, Features, Frame, LearnerStep, ManualClock, Observation,
@@ -43,6 +44,7 @@ pub struct Rig {
     pub camera: Option<String>,
     pub views: Option<crossbeam_channel::Sender<ViewEvent>>,
     pub operator: Option<Receiver<actor::OperatorCommand>>,
+    pub storage: Arc<dyn Storage>,
     /// The policy moves the arm along -x by so much of a step.
     pub policy_x: f32,
     _folder: tempfile::TempDir,
@@ -83,6 +85,7 @@ impl Rig {
             camera: None,
             views: None,
             operator: None,
+            storage: Arc::new(DiskStorage),
             policy_x: -0.1,
             _folder: folder,
         }
@@ -140,6 +143,7 @@ impl Rig {
             fixture: Box::new(cell.clone()),
             success: Box::new(cell.clone()),
             link: self.learner.link(),
+            storage: self.storage.clone(),
             load_policy: Box::new(move |snapshot| Ok(Box::new(Push::new(snapshot, policy_x)))),
             task: self.task(),
             views: self.views.clone(),
