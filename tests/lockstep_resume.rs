@@ -103,3 +103,50 @@ fn killed_and_resumed_is_the_same_as_never_killed() {
     assert!(!said.is_empty());
     Left::by(&killed.run("lockstep")).assert_is(&expected);
 }
+
+/// Flips a bit in the middle of a checkpoint.
+fn damage(path: &std::path::Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Resumes the run; what it said on stderr.
+fn resume(workplace: &Workplace) -> String {
+    let output = workplace.reins(&["resume", "lockstep"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn broken_checkpoints_are_named_and_learning_goes_on_from_what_is_sound() {
+    let workplace = workplace();
+    workplace.must(train(&workplace));
+    let run = workplace.run("lockstep");
+    let expected = Left::by(&run);
+    let mut names: Vec<String> = run.bytes("checkpoints").into_keys().collect();
+    names.sort();
+    let newest = names.pop().unwrap();
+
+    damage(&run.file("checkpoints").join(&newest));
+    let said = resume(&workplace);
+    assert!(said.contains(&newest), "{said}");
+    assert!(said.contains(names.last().unwrap()), "{said}");
+    Left::by(&run).assert_is(&expected);
+
+    names.iter().chain([&newest]).for_each(|n| damage(&run.file("checkpoints").join(n)));
+    let said = resume(&workplace);
+    assert!(said.contains("NO CHECKPOINT CAN BE READ"), "{said}");
+    Left::by(&run).assert_is(&expected);
+}
+
+#[test]
+fn a_run_stays_as_it_was_begun() {
+    let workplace = workplace();
+    workplace.must(train(&workplace));
+    let output = workplace.reins_on_run(&["learner"], "lockstep").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("reins resume"), "{said}");
+}
