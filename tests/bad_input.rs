@@ -74,7 +74,7 @@ fn a_missing_weights_file_is_named_with_the_remedy() {
     let workplace = Workplace::with_run(&small_run_with_weights("nowhere.safetensors"));
     let words = ["nowhere.safetensors", "cargo xtask setup"];
     check(workplace.reins_on_run(&["learner"], "bad"), &words);
-    check(workplace.reins_on_run(&["train", "--lockstep"], "bad"), &words);
+    check(workplace.reins_on_run(&["train", "--lockstep"], "bad-in-step"), &words);
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub fn in_lockstep(
 /// Its outbox goes: in lockstep the learner has each record before the next one is made, so the
 /// outbox holds at most one that the journal lacks, and that one is made again.
 fn past(run_dir: &RunDir, records: u64) -> anyhow::Result<Option<Past>> {
-    let outbox = run_dir.outbox();
+    let outbox = run_dir.outbox(ActorId::default());
     if outbox.exists() {
         fs::remove_dir_all(&outbox)
             .with_context(|| format!("removing the outbox {}", outbox.display()))?;

@@ -103,7 +103,7 @@ fn what_comes_out_differently_is_refused_by_name() {
 
 #[test]
 fn a_past_that_cannot_be_read_is_named() {
-    let past = Past::new(Box::new(std::iter::once(Err("segment 7 is damaged".into()))));
+    let past = Past::new(Box::new(iter::once(Err("segment 7 is damaged".into()))));
     let (link, _learner) = link_to(&past);
     let LearnerReply::Refused(Refusal::Mismatch(reason)) = send(&*link, start()) else {
         panic!("it was taken")
