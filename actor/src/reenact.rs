@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use wire::{
     Action, ActorRequest, EpisodeKind, Features, Frame, LearnerReply, LearnerStep, Observation,
     Pace, PolicySnapshot, PolicyVersion, Record, RecordBody, Refusal, Step, WeightsHash, Welcome,
-    transport::{LearnerLink, LinkError},
+    transport::{LearnerLink, LinkError, LinkState},
 };
 
 use crate::policy::{Encoder, Policy, PolicyError, PolicyLoader};
@@ -164,6 +164,10 @@ impl LearnerLink for PastLink {
 
     fn pace(&self) -> Option<Pace> {
         if self.past.is_over() { self.link.pace() } else { None }
+    }
+
+    fn state(&self) -> LinkState {
+        self.link.state()
     }
 }
 

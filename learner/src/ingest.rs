@@ -86,15 +86,17 @@ impl Ingest {
         let mut rest = journal.records_from(Sequence(0));
         let mut inner = Inner {
             journal,
-            store: ReplayStore::new(config),
+            store: ReplayStore::new(store),
             records: 0,
             trouble: None,
             pace: Pace::default(),
-            awaited,
+            awaited: BTreeSet::new(),
             said_goodbye: false,
             requests: 0,
         };
         while inner.records < known && inner.take_in(&mut rest)? {}
+        // Also those that have yet to find this learner: they may have records left.
+        inner.awaited = inner.store.episodes().iter().map(|episode| episode.actor).collect();
         let ingest = Self { identity, inner: Mutex::new(inner), arrived: Condvar::new() };
         Ok((ingest, rest))
     }

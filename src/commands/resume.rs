@@ -3,6 +3,7 @@
 use anyhow::Context;
 use learner::checkpoint;
 use replay::{DiskStorage, journal};
+use wire::ActorId;
 
 use crate::{cli::Resume, commands::train, run_dir::RunDir};
 
@@ -42,9 +43,9 @@ pub fn tell(run_dir: &RunDir) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Episodes that the actor has ended.
+/// Episodes that the first actor has ended.
 fn episodes(run_dir: &RunDir) -> anyhow::Result<u32> {
-    let path = run_dir.outbox().join("progress.json");
+    let path = run_dir.outbox(ActorId::default()).join("progress.json");
     if !path.exists() {
         return Ok(0);
     }

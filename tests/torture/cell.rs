@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
 };
@@ -41,10 +41,6 @@ impl Place {
         place.write("task.toml", &task());
         place.write("run.toml", &run(seed, small_outbox));
         place
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     fn write(&self, name: &str, text: &str) {

@@ -13,7 +13,6 @@ mod trial;
 mod watch;
 
 #[path = "../ground_truth.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod ground_truth;
 
 use std::{collections::BTreeMap, process::ExitCode};
