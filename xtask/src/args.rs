@@ -34,7 +34,7 @@ pub struct SetupOptions {
     pub no_apt: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Command {
     Help,
     Setup(SetupOptions),

@@ -20,7 +20,7 @@ const INPUT_MAX: usize = 8 << 10;
 /// A decoder that takes more for so little input allocates before it checks (MiB).
 const MEMORY_MAX_MIB: usize = 2048;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub minutes: f64,
     /// All of them when none is named.
