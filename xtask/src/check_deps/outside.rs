@@ -161,7 +161,7 @@ mod test {
         assert_eq!(
             violations("actor/src/uplink.rs", "\nuse zenoh::Session;"),
             ["actor/src/uplink.rs:2 names zenoh, which belongs in \
-              wire/src/transport/zenoh.rs, wire/src/transport/zenoh/, tests/"]
+              wire/src/transport/zenoh.rs, wire/src/transport/zenoh/, tests/, wire/tests/"]
         );
         check("src/main.rs", "use zenoh;", 1);
         check("src/main.rs", "let x = rerun::RecordingStream::new();", 1);
