@@ -14,7 +14,7 @@ use learner::{
     ingest::{Identity, Ingest, IngestError},
 };
 use replay::{
-    JournalError, StoreConfig,
+    JournalConfig, JournalError, StoreConfig,
     storage::{
         memory::{Fault, MemoryStorage, Survivors},
         read_whole, write_atomically,
@@ -55,7 +55,8 @@ fn store() -> StoreConfig {
 
 fn open(storage: &MemoryStorage) -> Result<Ingest, IngestError> {
     let storage = Arc::new(storage.clone());
-    Ingest::open(storage, journal(), identity(), store(), None).map(|(ingest, _)| ingest)
+    Ingest::open(storage, journal(), identity(), JournalConfig::keep_forever(), store(), None)
+        .map(|(ingest, _)| ingest)
 }
 
 /// All records of the run, each unlike any other.
@@ -305,7 +306,14 @@ fn a_checkpoint_of_more_records_than_the_journal_has_is_refused() {
     let storage = MemoryStorage::default();
     work(&storage, &mut Promised::default());
     let have = records().len() as u64;
-    let opened = Ingest::open(Arc::new(storage), journal(), identity(), store(), Some(have + 1));
+    let opened = Ingest::open(
+        Arc::new(storage),
+        journal(),
+        identity(),
+        JournalConfig::keep_forever(),
+        store(),
+        Some(have + 1),
+    );
     assert!(matches!(opened, Err(IngestError::Short { .. })));
 }
 
