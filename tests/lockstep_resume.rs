@@ -52,6 +52,9 @@ impl Left {
     }
 }
 
+/// Whether a run has come to where it is to be killed.
+type There = fn(&RunFolder) -> bool;
+
 fn train(workplace: &Workplace) -> std::process::Command {
     workplace.reins_on_run(&["train", "--lockstep"], "lockstep")
 }
@@ -90,11 +93,11 @@ fn killed_and_resumed_is_the_same_as_never_killed() {
     let killed = workplace();
     // In a demonstration; in training before the first checkpoint; while one is being written or
     // right after it; and again before the next.
-    let kills: [(&str, Box<dyn Fn(&RunFolder) -> bool>); 4] = [
-        ("in a demonstration", Box::new(|run| run.try_records().is_ok_and(|r| r.len() > 20))),
-        ("before a checkpoint", Box::new(|run| run.env_steps_so_far() >= 25)),
-        ("at a checkpoint", Box::new(|run| last_checkpoint(run) >= 40)),
-        ("after a checkpoint", Box::new(|run| run.env_steps_so_far() >= 105)),
+    let kills: [(&str, There); 4] = [
+        ("in a demonstration", |run| run.try_records().is_ok_and(|r| r.len() > 20)),
+        ("before a checkpoint", |run| run.env_steps_so_far() >= 25),
+        ("at a checkpoint", |run| last_checkpoint(run) >= 40),
+        ("after a checkpoint", |run| run.env_steps_so_far() >= 105),
     ];
     for (place, there) in kills {
         assert!(kill_when(&killed, there), "the run ended before it was killed {place}");

@@ -1,6 +1,5 @@
 //! Every file of the fuzzer's corpora through its decoder, on the ordinary toolchain: what the
 //! fuzzer once found stays mended.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{fs, path::PathBuf};
 

@@ -104,11 +104,13 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
 }
 
 fn fuzz(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let mut options = fuzz::Options { minutes: 10.0, targets: Vec::new() };
+    let mut options = fuzz::Options { seconds: 600, targets: Vec::new() };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
-            Long("minutes") => options.minutes = parser.value()?.parse()?,
+            Long("minutes") => {
+                options.seconds = (parser.value()?.parse::<f64>()? * 60.0).ceil() as u64
+            }
             Value(target) => options.targets.push(target.string()?),
             other => return Err(other.unexpected()),
         }
@@ -186,7 +188,7 @@ mod test {
 
     #[test]
     fn fuzz_takes_minutes_and_targets() {
-        let expected = fuzz::Options { minutes: 0.5, targets: vec!["journal".to_owned()] };
+        let expected = fuzz::Options { seconds: 30, targets: vec!["journal".to_owned()] };
         assert_eq!(parsed("fuzz --minutes 0.5 journal"), Ok(Command::Fuzz(expected)));
     }
 

@@ -22,7 +22,8 @@ const MEMORY_MAX_MIB: usize = 2048;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    pub minutes: f64,
+    /// For each target.
+    pub seconds: u64,
     /// All of them when none is named.
     pub targets: Vec<String>,
 }
@@ -41,20 +42,20 @@ pub fn run(paths: &Paths, options: &Options) -> anyhow::Result<()> {
     shell::run(&mut build)?;
     let built = target_folder(&paths.root).join("debug");
     for name in TARGETS.iter().filter(|name| wanted(name)) {
-        run_target(paths, &built, name, options.minutes)?;
+        run_target(paths, &built, name, options.seconds)?;
     }
-    println!("fuzz: {} minutes each, no crash", options.minutes);
+    println!("fuzz: {} s each, no crash", options.seconds);
     Ok(())
 }
 
 /// New inputs go to a folder beside the build; the corpus in the repository stays as it is.
-fn run_target(paths: &Paths, built: &Path, name: &str, minutes: f64) -> anyhow::Result<()> {
+fn run_target(paths: &Paths, built: &Path, name: &str, seconds: u64) -> anyhow::Result<()> {
     let found = built.join("fuzz").join(name);
     fs::create_dir_all(&found).with_context(|| format!("making {}", found.display()))?;
     let mut target = Command::new(built.join(format!("fuzz_{name}")));
     target
         .current_dir(&paths.root)
-        .arg(format!("-max_total_time={}", (minutes * 60.0).ceil()))
+        .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={INPUT_MAX}"))
         .arg(format!("-rss_limit_mb={MEMORY_MAX_MIB}"))
         .arg("-timeout=20")
