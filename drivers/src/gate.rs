@@ -78,8 +78,8 @@ impl<A: Arm> Gate<A> {
 
     /// What the arm measures. Its mode says also why the gate would refuse a command.
     pub fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
-        let device = self.device();
-        let mut state = device.arm.state()?;
+        let mut device = self.device();
+        let mut state = device.look()?;
         state.value.mode = device.core.mode(state.value.mode);
         Ok(state)
     }
@@ -106,7 +106,7 @@ impl<A: Arm> Gate<A> {
         if let Some(failure) = device.failure.take() {
             return Err(failure);
         }
-        let state = device.arm.state()?;
+        let state = device.look()?;
         if !core::is_usable(&state) {
             return Err(ArmError::NoState);
         }
@@ -117,7 +117,7 @@ impl<A: Arm> Gate<A> {
     /// was asked last. At the end of a step this is what the step executed.
     pub fn settle(&mut self) -> Result<Executed, ArmError> {
         let mut device = self.device();
-        let measured = device.arm.state()?.value.tcp_pose;
+        let measured = device.look()?.value.tcp_pose;
         Ok(device.core.settle(&measured))
     }
 
@@ -134,7 +134,7 @@ impl<A: Arm> Gate<A> {
 
     pub fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
         let mut device = self.device();
-        let here = device.arm.state().ok().map(|state| state.value.tcp_pose);
+        let here = device.look().ok().map(|state| state.value.tcp_pose);
         let order = device.core.stopped(how, here);
         device.carry_out(order)
     }
@@ -174,8 +174,16 @@ impl<A: Arm> Gate<A> {
 }
 
 impl<A: Arm> Device<A> {
+    /// Every look at the arm notices its own emergency stop, before another stop can cover it.
+    fn look(&mut self) -> Result<Stamped<ArmState>, ArmError> {
+        let state = self.arm.state()?;
+        let order = self.core.notice(state.value.mode);
+        self.carry_out(order)?;
+        Ok(state)
+    }
+
     fn tick(&mut self, now: Timestamp) {
-        let state = self.arm.state().ok().filter(core::is_usable);
+        let state = self.look().ok().filter(core::is_usable);
         let jacobian = self.arm.jacobian();
         let seen = Seen {
             state: state.as_ref(),

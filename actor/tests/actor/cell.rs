@@ -180,6 +180,7 @@ impl Teleop for Cell {
         let mut world = self.world();
         world.briefs.push(*brief);
         world.step = 0;
+        world.letter = '.';
     }
 }
 

@@ -57,12 +57,13 @@ fn an_arm_that_keeps_stopping_goes_on_when_the_operator_says_so() {
 #[test]
 fn too_hard_a_contact_truncates_the_episode_with_the_step_in_it() {
     let mut rig = Rig::new(train(8));
+    rig.policy_x = -1.0;
     rig.check(&["..F", "."], "T:pppF T:pppppL");
     let state = rig.learner.state();
     let step = state.steps()[2];
     assert!(step.truncated && !step.terminated && step.reward <= 0.0);
     assert!(step.gate_events.contains(GateEvents::FORCE));
-    // The push was over after 20 ms, and with it the way: not all of the command was executed.
+    // The motion was over after 20 ms: not all of the command was executed.
     assert!(step.executed_action.0[0].abs() < step.commanded_action.0[0].abs());
     assert_eq!(rig.status.get().gate.of(GateEvents::FORCE), 1);
     assert_eq!(rig.status.get().faults.recoveries, 1);
