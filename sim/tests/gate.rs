@@ -14,7 +14,7 @@ use nalgebra::{UnitQuaternion, Vector3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sim::{Preset, SimArm, SimCell};
-use wire::{Clock, GateEvents, Timestamp, geometry::Pose};
+use wire::{GateEvents, Timestamp, geometry::Pose};
 
 use crate::{
     blind, config, moved,
