@@ -19,8 +19,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 impl Core {
     /// One pass of the device loop.
     pub fn tick(&mut self, now: Timestamp, seen: &Seen<'_>) -> Order {
-        // A clock that goes back stands still here: no lease becomes longer by it.
-        let now = now.max(self.last_tick);
+        // When the clock goes back, time goes on here tick by tick: no lease becomes longer by it.
+        let now = if now < self.last_tick { self.last_tick + TICK } else { now };
         self.last_tick = now;
         if let Some(state) = seen.state {
             self.seen_at = self.seen_at.max(state.at);

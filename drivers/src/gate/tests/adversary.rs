@@ -125,6 +125,10 @@ fn any_limits(rng: &mut ChaCha8Rng) -> GateLimits {
         limits.angular = MotionLimits { speed_max, acceleration_max, jerk_max };
         limits.workspace.tilt_max_rad = rng.random_range(0.0..1.2);
         limits.workspace.yaw_max_rad = rng.random_range(0.0..3.1);
+        // Walls so near that an arm is soon at them.
+        let half = Vector3::from_fn(|_, _| rng.random_range(0.005..0.1));
+        limits.workspace.min = middle().translation.vector - half;
+        limits.workspace.max = middle().translation.vector + half;
         let turn = Vector3::from_fn(|_, _| rng.random_range(-3.0..3.0));
         limits.workspace.orientation = UnitQuaternion::from_scaled_axis(turn);
     }

@@ -54,6 +54,8 @@ fn a_quaternion_of_another_length_is_normalised() {
     let mut long = turned(0.05);
     long.rotation = UnitQuaternion::new_unchecked(long.rotation.into_inner() * 3.0);
     check(long, turned(0.05), GateEvents::default());
+    let goal = Bench::in_the_middle().command(long).unwrap().goal;
+    assert!((goal.rotation.into_inner().norm() - 1.0).abs() < 1e-12);
 }
 
 #[test]
@@ -189,11 +191,12 @@ fn a_command_in_time_goes_on_after_a_hold() {
 fn a_clock_that_goes_back_makes_no_lease_longer() {
     let mut bench = Bench::in_the_middle();
     bench.command(pose(0.01, 0.0, 0.1)).unwrap();
-    bench.ticks(26);
+    bench.ticks(20);
     bench.now = Timestamp(0);
-    bench.ticks(200);
+    bench.ticks(5);
+    assert!(bench.stops().is_empty());
+    bench.ticks(1);
     assert_eq!(bench.stops(), [StopKind::Hold]);
-    assert_eq!(bench.mode(), ArmMode::Holding);
 }
 
 #[test]
