@@ -97,12 +97,12 @@ fn limits_that_contradict_each_other() {
     };
     limits(
         "acceleration_max_mps2 = 20.0",
-        "cell.toml: limits.jerk_max_mps3 lets an acceleration of 20 grow too slowly (10 per s). \
+        "cell.toml:2: limits.jerk_max_mps3 lets an acceleration of 20 grow too slowly (10 per s). \
          Raise it to the acceleration or more, ten times that is usual",
     );
     limits(
         "condition_slow = 40.0",
-        "cell.toml: limits.condition_stop is not above condition_slow (30 against 40). Give the \
+        "cell.toml:2: limits.condition_stop is not above condition_slow (30 against 40). Give the \
          milder answer the lower value",
     );
 }
