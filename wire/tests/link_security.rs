@@ -107,18 +107,26 @@ fn an_actor_cannot_append_as_another_one() {
     assert_eq!(place.requests_of(other), 0);
 }
 
+/// The authority signed the certificate, TLS takes it, and it is still not the learner's.
 #[test]
-fn an_actors_certificate_cannot_publish_a_policy() {
+fn only_the_learner_can_give_an_actor_a_policy_or_take_its_records() {
     let place = Place::new();
-    let victim = place.actor(ActorId(1));
-    place.wait_until("the link stands", || victim.state() == LinkState::Connected);
-    let peer = place.peer(&Proof::Certificate("actor-0"));
-    place.wait_until("the peer is in", || {
-        place::ask(&peer, keys::request("test", ACTOR), ACTOR).is_some()
+    let (endpoint, impostor) = place.impostor("viewer");
+    let asked = impostor.declare_queryable("**").wait().unwrap();
+    let actor = place.actor_at(&endpoint, ACTOR);
+    place.wait_until("the actor sees through it", || match actor.state() {
+        LinkState::Refused(why) => {
+            assert!(why.contains("has no part for actor-0"), "{why}");
+            true
+        }
+        _ => false,
     });
-    peer.put(keys::policy("test"), place::policy_bytes(99)).wait().unwrap();
-    std::thread::sleep(LIMIT);
-    assert_eq!(victim.take_policy(), None);
+    for _ in 0..5 {
+        impostor.put(keys::policy("test"), place::policy_bytes(99)).wait().unwrap();
+        assert!(actor.request(&place::hello(ACTOR), LIMIT / 5).is_err());
+    }
+    assert_eq!(actor.take_policy(), None);
+    assert!(asked.try_recv().unwrap().is_none(), "the records of an actor went to a stranger");
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Place {
         config
     }
 
-    /// Somebody with this actor's certificate who listens as if it were the learner.
+    /// Somebody with a certificate of this name who listens as if it were the learner.
     pub fn impostor(&self, name: &'static str) -> (String, Session) {
         let endpoint = free_endpoint();
         let folder = self.folder.path().join("certs");
@@ -205,7 +205,7 @@ fn certificate_for(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     if !files.0.exists() {
         let signer = KeyPair::from_pem(&text(&authority_key_file(folder))).unwrap();
         let issuer = Issuer::from_ca_cert_pem(&text(&authority_file(folder)), signer).unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1".into()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         fs::write(&files.0, params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
