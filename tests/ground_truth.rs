@@ -104,7 +104,11 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
             }
             Happening::Pictured { at, camera, crc32 } => {
                 let Some(attempt) = attempt else { continue };
-                if attempt.moments.last().is_none_or(|moment| moment.at != *at) {
+                // On a real clock the pictures of one moment are taken one after the other.
+                let again = |moment: &Moment| {
+                    moment.at != *at && moment.pictures.iter().any(|(name, _)| name == camera)
+                };
+                if attempt.moments.last().is_none_or(again) {
                     let (at, pictures) = (*at, Vec::new());
                     let readings = std::mem::take(&mut readings);
                     let targets = std::mem::take(&mut targets);
