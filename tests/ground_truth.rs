@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use sim::Happening;
 use tasks::{ActionMap, Measured, Observer, TaskConfig};
-use wire::{
-    Action, EpisodeId, Observation, Record, RecordBody, Timestamp,
-    geometry::{Pose, Twist, Wrench},
-};
+use wire::{Action, EpisodeId, Observation, Record, RecordBody, Timestamp, geometry::Pose};
 
 /// Real numbers that are computed again from what the cell wrote may differ by this.
 const TOLERANCE: f32 = 1e-3;
@@ -51,21 +48,15 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The arm and the pictures at one moment, and the target that led there.
+/// The pictures of one moment, and what came since the one before.
 #[derive(Clone, Debug)]
 struct Moment {
     at: Timestamp,
-    tcp_pose: Pose,
-    twist: Twist,
-    wrench: Wrench,
     pictures: Vec<(String, u32)>,
-    motion: Option<Motion>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Motion {
-    from: Pose,
-    target: Pose,
+    /// What the arm measured, oldest first. The last is the moment's own where times are exact.
+    readings: Vec<Measured>,
+    /// What the arm was told, oldest first.
+    targets: Vec<Pose>,
 }
 
 /// An episode as the cell saw it: by one process, from its first picture on.
@@ -87,25 +78,24 @@ pub fn read(path: &Path) -> Vec<Happening> {
 fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut open = false;
-    let mut measured = None;
-    let mut motion: Option<Motion> = None;
+    let (mut readings, mut targets) = (Vec::new(), Vec::new());
     for happening in happenings {
         let attempt = attempts.last_mut().filter(|_| open);
         match happening {
             Happening::Started => open = false,
             Happening::Prepared { episode } => {
                 open = true;
-                motion = None;
+                (readings, targets) = (Vec::new(), Vec::new());
                 attempts.push(Attempt { episode: *episode, moments: vec![], happened: 0 });
             }
-            Happening::Measured { at, tcp_pose, twist, wrench } => {
-                measured = Some((*at, *tcp_pose, *twist, *wrench));
+            Happening::Measured { tcp_pose, twist, wrench, .. } => {
+                let (tcp_pose, twist, wrench) = (*tcp_pose, *twist, Some(*wrench));
+                readings.push(Measured { tcp_pose, twist, wrench });
             }
             Happening::Commanded { target, .. } => {
                 let Some(attempt) = attempt else { continue };
                 attempt.happened = attempt.moments.len();
-                let from = attempt.moments.last().map(|moment| moment.tcp_pose);
-                motion = from.map(|from| Motion { from, target: *target });
+                targets.push(*target);
             }
             Happening::Stopped { .. } => {
                 if let Some(attempt) = attempt {
@@ -114,11 +104,15 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
             }
             Happening::Pictured { at, camera, crc32 } => {
                 let Some(attempt) = attempt else { continue };
-                if attempt.moments.last().is_none_or(|moment| moment.at != *at) {
-                    let (_, tcp_pose, twist, wrench) =
-                        measured.expect("the arm is read before the cameras");
-                    let (at, pictures, motion) = (*at, Vec::new(), motion.take());
-                    attempt.moments.push(Moment { at, tcp_pose, twist, wrench, pictures, motion });
+                // On a real clock the pictures of one moment are taken one after the other.
+                let again = |moment: &Moment| {
+                    moment.at != *at && moment.pictures.iter().any(|(name, _)| name == camera)
+                };
+                if attempt.moments.last().is_none_or(again) {
+                    let (at, pictures) = (*at, Vec::new());
+                    let readings = std::mem::take(&mut readings);
+                    let targets = std::mem::take(&mut targets);
+                    attempt.moments.push(Moment { at, pictures, readings, targets });
                 }
                 let moment = attempt.moments.last_mut().expect("pushed above");
                 moment.pictures.push((camera.clone(), *crc32));
@@ -128,7 +122,9 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
     attempts
 }
 
-/// Whether times in records are the simulated cell's to the nanosecond, or a real clock's.
+/// Whether times in records are the simulated cell's to the nanosecond, or a real clock's. On a real
+/// clock several threads read the arm between two pictures, and which reading was whose nobody
+/// knows: a record may be made of any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     Exact,
@@ -206,18 +202,12 @@ impl Comparison<'_> {
             verdict.lost += missing;
             verdict.complain(format!("{episode} lacks its last {missing}"));
         }
-        let mut observer = Observer::new(self.task);
-        if let Some(first) = self.attempt.moments.first() {
-            observer.reset(first.tcp_pose);
-        }
+        let observer = self.observer(recorded.first().and_then(|record| record.observation()));
         for (index, record) in recorded.iter().enumerate() {
             let difference = if record.position.index as usize != index {
                 Some("stands at another place".to_owned())
             } else {
-                match self.attempt.moments.get(index) {
-                    None => Some("never happened".into()),
-                    Some(moment) => self.difference(moment, record, &observer),
-                }
+                self.difference(index, record, &observer)
             };
             if let Some(difference) = difference {
                 verdict.altered += 1;
@@ -226,7 +216,10 @@ impl Comparison<'_> {
         }
     }
 
-    fn difference(&self, moment: &Moment, record: &Record, observer: &Observer) -> Option<String> {
+    fn difference(&self, index: usize, record: &Record, observer: &Observer) -> Option<String> {
+        let Some(moment) = self.attempt.moments.get(index) else {
+            return Some("never happened".into());
+        };
         let observation = record.observation().expect("only these are compared");
         if self.times == Times::Exact && observation.captured_at != moment.at {
             return Some(format!("taken at {:?}, not {:?}", observation.captured_at, moment.at));
@@ -234,17 +227,64 @@ impl Comparison<'_> {
         if let Some(camera) = self.other_picture(moment, observation) {
             return Some(format!("the picture of {camera} is another one"));
         }
-        let Moment { tcp_pose, twist, wrench, .. } = *moment;
-        let measured = Measured { tcp_pose, twist, wrench: Some(wrench) };
-        let proprio = observer.proprio(&measured, None);
-        if differ(&proprio, &observation.proprio) {
-            return Some(format!("the arm measured {proprio:?}, not {:?}", observation.proprio));
+        let measured: Vec<_> =
+            self.readings(moment).iter().map(|reading| observer.proprio(reading, None)).collect();
+        if measured.iter().all(|proprio| distance(proprio, &observation.proprio) > TOLERANCE) {
+            let nearest = measured.last();
+            return Some(format!("the arm measured {nearest:?}, not {:?}", observation.proprio));
         }
         let RecordBody::Step(step) = &record.body else { return None };
-        let Some(motion) = &moment.motion else { return Some("nothing moved the arm".into()) };
-        let executed = self.action(motion);
-        differ(executed.as_slice(), step.executed_action.as_slice())
-            .then(|| format!("the arm did {executed:?}, not {:?}", step.executed_action))
+        let executed = self.executed(index);
+        let done = step.executed_action.as_slice();
+        executed
+            .iter()
+            .all(|action| distance(action.as_slice(), done) > TOLERANCE)
+            .then(|| format!("the arm did {:?}, not {done:?}", executed.last()))
+    }
+
+    /// What a record of `moment` may have been made of.
+    fn readings<'a>(&self, moment: &'a Moment) -> &'a [Measured] {
+        match self.times {
+            Times::Exact => &moment.readings[moment.readings.len().saturating_sub(1)..],
+            Times::Real => &moment.readings,
+        }
+    }
+
+    /// The episode's observer. It begins at a pose that was measured before the first picture.
+    fn observer(&self, first: Option<&Observation>) -> Observer {
+        let at = |pose| {
+            let mut observer = Observer::new(self.task);
+            observer.reset(pose);
+            observer
+        };
+        let readings = self.attempt.moments.first().map_or(&[][..], |m| self.readings(m));
+        let error = |observer: &Observer| {
+            let proprio = readings.iter().map(|reading| observer.proprio(reading, None));
+            let seen = first.map_or(&[][..], |observation| &observation.proprio);
+            proprio.map(|proprio| distance(&proprio, seen)).fold(f32::INFINITY, f32::min)
+        };
+        let observers = readings.iter().map(|reading| at(reading.tcp_pose));
+        let best = observers.min_by(|a, b| error(a).total_cmp(&error(b)));
+        best.unwrap_or_else(|| Observer::new(self.task))
+    }
+
+    /// What the arm can have done between the moment before and this one.
+    fn executed(&self, index: usize) -> Vec<Action> {
+        let moment = &self.attempt.moments[index];
+        let before = index.checked_sub(1).map(|before| &self.attempt.moments[before]);
+        let mut from: Vec<&Measured> =
+            before.and_then(|before| before.readings.last()).into_iter().collect();
+        let targets = match self.times {
+            Times::Exact => &moment.targets[moment.targets.len().saturating_sub(1)..],
+            Times::Real => {
+                from.extend(&moment.readings);
+                &moment.targets
+            }
+        };
+        let map = ActionMap::new(self.task);
+        let action = |target, from: &Measured| map.action(target, &from.tcp_pose, None).clipped();
+        let pairs = targets.iter().flat_map(|target| from.iter().map(move |from| (target, *from)));
+        pairs.map(|(target, from)| action(target, from)).collect()
     }
 
     fn other_picture<'a>(&'a self, moment: &Moment, seen: &Observation) -> Option<&'a str> {
@@ -256,12 +296,12 @@ impl Comparison<'_> {
             (!same).then_some(camera.as_str())
         })
     }
-
-    fn action(&self, motion: &Motion) -> Action {
-        ActionMap::new(self.task).action(&motion.target, &motion.from, None).clipped()
-    }
 }
 
-fn differ(a: &[f32], b: &[f32]) -> bool {
-    a.len() != b.len() || a.iter().zip(b).any(|(a, b)| (a - b).abs() > TOLERANCE)
+/// The largest difference; infinite where the lengths differ.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    if a.len() != b.len() {
+        return f32::INFINITY;
+    }
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
