@@ -86,7 +86,7 @@ impl JournalConfig {
     /// An actor's outbox of at most `max_bytes`.
     pub fn outbox(max_bytes: u64) -> Self {
         Self {
-            segment_bytes: (max_bytes / 8).clamp(1 << 20, 64 << 20),
+            segment_bytes: (max_bytes / 8).clamp(64 << 10, 64 << 20),
             sync: SyncPolicy::EveryAppend,
             retention: Retention::UntilReleased {
                 max_bytes,

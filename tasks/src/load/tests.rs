@@ -46,6 +46,14 @@ cameras = ["a"]
 reset = { position_m = [0, 0, 0], travel_z_m = 0.1 }
 "#;
 
+const RUN: &str = r#"
+[link]
+endpoint = "tls/localhost:7447"
+certificates = "certificates"
+users = "users"
+actors = [0, 1]
+"#;
+
 #[test]
 fn the_cell_schema_names_the_keys_of_the_type() {
     check_schema::<CellConfig>(CELL);
@@ -58,9 +66,7 @@ fn the_task_schema_names_the_keys_of_the_type() {
 
 #[test]
 fn the_run_schema_names_the_keys_of_the_type() {
-    check_schema::<RunConfig>("");
-    check_schema::<RunConfig>("preset = \"hil-serl\"");
-    check_schema::<RunConfig>("learner = { q_clip = [0, 1], target_entropy = -3 }");
+    check_schema::<RunConfig>(RUN);
 }
 
 #[test]
