@@ -16,30 +16,32 @@ use wire::Record;
 use crate::{
     aim::Victim,
     ground_truth::{self, Times, Verdict},
+    plan::Size,
 };
 
 const CELL: &str = include_str!("../../configs/cells/sim-ram.toml");
 const TASK: &str = include_str!("../../configs/tasks/ram-insert.toml");
 const RUN: &str = "tortured";
-const SIDE: u32 = 64;
 
 /// A folder with a run's files.
 pub struct Place {
     folder: PathBuf,
+    /// Of the pictures (px).
+    side: u32,
 }
 
 impl Place {
-    /// `small_outbox`: an outbox that demonstrations fill in seconds.
-    pub fn new(folder: PathBuf, seed: u64, small_outbox: bool) -> Self {
-        let place = Self { folder };
+    pub fn new(folder: PathBuf, seed: u64, size: Size) -> Self {
+        let side = if size == Size::Common { 64 } else { 128 };
+        let place = Self { folder, side };
         let truth = place.truth_log();
         let cell = CELL.replace(
             "name = \"wrist\"",
-            &format!("name = \"wrist\"\nwidth = {SIDE}\nheight = {SIDE}"),
+            &format!("name = \"wrist\"\nwidth = {side}\nheight = {side}"),
         );
         place.write("cell.toml", &format!("{cell}truth_log = {truth:?}\n"));
-        place.write("task.toml", &task());
-        place.write("run.toml", &run(seed, small_outbox));
+        place.write("task.toml", &task(side));
+        place.write("run.toml", &run(seed, size, side));
         place
     }
 
@@ -86,31 +88,31 @@ impl Place {
                 .unwrap()
                 .map(|read| read.unwrap().1)
                 .collect();
-        let task = TaskConfig::from_toml(&task(), "task.toml").unwrap();
+        let task = TaskConfig::from_toml(&task(self.side), "task.toml").unwrap();
         ground_truth::compare(&happenings, &records, &task, Times::Exact)
     }
 }
 
 /// What the arm did and measured must follow from what the cell wrote: no lag of the target, and
 /// actions from the measured pose.
-fn task() -> String {
+fn task(side: u32) -> String {
     let proprio =
         "[\"position\", \"rotation\", \"linear-velocity\", \"angular-velocity\", \"force\"]";
     let observation = format!(
-        "[observation]\nimage_width = {SIDE}\nimage_height = {SIDE}\nproprio = {proprio}\n\n"
+        "[observation]\nimage_width = {side}\nimage_height = {side}\nproprio = {proprio}\n\n"
     );
     TASK.replace("[action]\n", &format!("{observation}[action]\ndelta_from = \"measured\"\n"))
 }
 
-fn run(seed: u64, small_outbox: bool) -> String {
+fn run(seed: u64, size: Size, side: u32) -> String {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (demonstrations, outbox_mib) = if small_outbox { (12, 1) } else { (3, 64) };
+    let (demonstrations, outbox_mib) = if size == Size::SmallOutbox { (12, 1) } else { (3, 64) };
     format!(
         "seed = {seed}\n[budget]\nenv_steps = 60\ndemo_episodes = {demonstrations}\n\
          [learner]\nbatch = 16\nutd_ratio = 1.0\ncritic_to_actor_ratio = 2\n\
          training_starts = 10\npublish_every = 10\ncheckpoint_every = 10\n\
          [network]\nhidden = [32]\n[head]\npca_components = 16\n\
-         [backbone]\nweights = \"random\"\nimage_size = {SIDE}\n\
+         [backbone]\nweights = \"random\"\nimage_size = {side}\n\
          [storage]\nsegment_mib = 1\noutbox_mib = {outbox_mib}\n\
          [link]\nendpoint = \"tcp/127.0.0.1:{port}\"\n"
     )

@@ -24,11 +24,20 @@ pub struct Strike {
     pub pause: Duration,
 }
 
+/// How much a trial's run writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    Common,
+    /// Several segments.
+    LargePictures,
+    /// More than the outbox has room for, before there is a policy.
+    SmallOutbox,
+}
+
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub strikes: Vec<Strike>,
-    /// Whether the outbox is so small that it can fill.
-    pub small_outbox: bool,
+    pub size: Size,
 }
 
 impl Plan {
@@ -44,7 +53,11 @@ impl Plan {
             5 => Aim::OutboxRolled,
             _ => Aim::OutboxFull,
         };
-        let small_outbox = leading == Aim::OutboxFull;
+        let size = match leading {
+            Aim::OutboxFull => Size::SmallOutbox,
+            Aim::JournalRolled | Aim::OutboxRolled => Size::LargePictures,
+            _ => Size::Common,
+        };
         let mut strikes = vec![strike(leading, &mut rng)];
         for _ in 0..rng.random_range(1..=2) {
             let aims = [
@@ -56,7 +69,7 @@ impl Plan {
             let aim = *aims.choose(&mut rng).expect("there are four");
             strikes.push(strike(aim, &mut rng));
         }
-        Self { strikes, small_outbox }
+        Self { strikes, size }
     }
 }
 
@@ -80,7 +93,8 @@ fn strike(aim: Aim, rng: &mut ChaCha8Rng) -> Strike {
     };
     let let_pass = match aim {
         Aim::JournalWritten | Aim::OutboxWritten => rng.random_range(0..LET_PASS_MAX),
-        _ => rng.random_range(0..2),
+        Aim::CheckpointMade => rng.random_range(0..3),
+        _ => 0,
     };
     Strike { aim, victim, let_pass, pause: Duration::from_millis(rng.random_range(0..300)) }
 }

@@ -53,7 +53,7 @@ pub fn run(seed: u64, number: u64) -> Outcome {
     let plan = Plan::new(seed, number);
     let folder = tempfile::Builder::new().prefix("torture-").tempdir().unwrap();
     let run_seed = seed.wrapping_mul(1000).wrapping_add(number) >> 1;
-    let place = Place::new(folder.path().to_owned(), run_seed, plan.small_outbox);
+    let place = Place::new(folder.path().to_owned(), run_seed, plan.size);
     let mut pair = Pair::start(&place);
     let mut strikes = Vec::new();
     for strike in &plan.strikes {
@@ -69,7 +69,7 @@ pub fn run(seed: u64, number: u64) -> Outcome {
 
 /// Whether the kill hit as it was meant. Both processes run when this returns, or are done.
 fn carry_out(strike: &Strike, place: &Place, pair: &mut Pair) -> bool {
-    if strike.aim == Aim::OutboxFull {
+    if strike.aim == Aim::OutboxFull && await_driving(place, pair) {
         pair.learner.signal(Signal::STOP);
     }
     let hit = take_aim(strike, place, pair) && pair.is_running(strike.victim);
@@ -82,6 +82,19 @@ fn carry_out(strike: &Strike, place: &Place, pair: &mut Pair) -> bool {
         pair.learner.signal(Signal::CONT);
     }
     hit
+}
+
+/// An actor that no learner has welcomed does nothing that could fill an outbox.
+#[expect(clippy::disallowed_methods, reason = "the limit of a wait for other processes")]
+fn await_driving(place: &Place, pair: &mut Pair) -> bool {
+    let until = Instant::now() + AIM_PATIENCE;
+    while !place.actor_says("driving") {
+        if Instant::now() >= until || !pair.actor.is_running() {
+            return false;
+        }
+        thread::sleep(POLL);
+    }
+    true
 }
 
 #[expect(clippy::disallowed_methods, reason = "the limit of a wait for other processes")]

@@ -66,7 +66,9 @@ fn the_task_schema_names_the_keys_of_the_type() {
 
 #[test]
 fn the_run_schema_names_the_keys_of_the_type() {
-    check_schema::<RunConfig>(RUN);
+    for first in ["", "preset = 'hil-serl'", "learner = { q_clip = [0, 1], target_entropy = -3 }"] {
+        check_schema::<RunConfig>(&format!("{first}\n{RUN}"));
+    }
 }
 
 #[test]
