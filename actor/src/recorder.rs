@@ -28,7 +28,7 @@ pub enum RecordSink {
     /// The caller's thread carries the record all the way to the learner.
     Inline(Box<Courier>),
     /// The recorder's thread takes it.
-    Channel(RecordChannel),
+    Channel(Box<RecordChannel>),
 }
 
 pub struct RecordChannel {

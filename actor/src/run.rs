@@ -166,7 +166,8 @@ fn in_threads(
         })?;
         let policies = Worker::start(scope, "actor-policy", hub, move || feed_all(feed, hub))?;
         let control = Worker::start_control(scope, "actor-control", hub, move || {
-            let sink = RecordSink::Channel(RecordChannel::new(sender, outbox.gauge(), staging));
+            let sink =
+                RecordSink::Channel(Box::new(RecordChannel::new(sender, outbox.gauge(), staging)));
             ControlLoop::new(config, devices, sink, slot, hub.clone(), outbox.gauge()).run(shutdown)
         })?;
         // Each ends when the one before it has let go of its end of a channel.
