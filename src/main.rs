@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod evaluation;
 mod faults;
+mod link_threads;
 mod parts;
 mod progress;
 mod report;
@@ -22,7 +23,8 @@ mod view;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     init_tracing(&arguments);
-    match commands::run(arguments) {
+    let outcome = link_threads::choose(&arguments.command).and_then(|()| commands::run(arguments));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line: what was tried, then why, outermost first.

@@ -35,26 +35,22 @@ pub fn run(certs: &Certs) -> anyhow::Result<()> {
 }
 
 fn guide(folder: &Path, host: Option<&str>, made: &[Role]) -> String {
-    let folder = folder.display();
-    let host = host.unwrap_or("127.0.0.1");
     let names: Vec<String> = made.iter().map(ToString::to_string).collect();
-    let mut text = format!("made in {folder}: {}\n\ncopy to each machine:\n", names.join(", "));
-    for role in made {
-        text += &format!("  {role:<10} ca.pem {role}.pem {role}.key\n");
-    }
-    let actors: Vec<String> = made
-        .iter()
-        .filter_map(|role| match role {
-            Role::Actor(actor) => Some(actor.to_string()),
-            Role::Learner => None,
-        })
+    let actors: Vec<String> = (0..=u16::MAX)
+        .filter(|&number| certificate_file(folder, Role::Actor(ActorId(number))).exists())
+        .map(|number| number.to_string())
         .collect();
-    let actors = actors.join(", ");
+    let folder = folder.display();
+    let mut text = format!("made in {folder}: {}\n\ncopy to each machine:\n", names.join(", "));
+    for name in &names {
+        text += &format!("  {name:<10} ca.pem {name}.pem {name}.key\n");
+    }
     text += &format!(
         "ca.key stays here: whoever has it can let anybody in\n\n\
-         in the run file of each machine:\n  [link]\n  endpoint = \"tls/{host}:7447\"\n  \
-         certificates = \"{folder}\"  # where the files lie there\n  \
-         actors = [{actors}]  # on the learner: all actors that may append"
+         in the run file of each machine:\n  [link]\n  endpoint = \"tls/{}:7447\"  # the learner, by a name of its certificate\n  certificates = \"{folder}\"  # where the files lie there\n  \
+         actors = [{}]  # all that may append",
+        host.unwrap_or("127.0.0.1"),
+        actors.join(", ")
     );
     text
 }

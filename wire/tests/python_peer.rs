@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use wire::{
     codec,
-    transport::{LearnerLink, LinkState, keys},
+    transport::{LearnerLink, LinkState, keys, zenoh::RUNTIME_VARIABLE},
 };
 
 const PACKAGE: &str = "eclipse-zenoh==1.10.2";
@@ -79,7 +79,7 @@ fn visit(python: &Path, place: &Place, proof: &Proof, seconds: u32) -> Got {
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_peer.py");
     let mut command = Command::new(python);
-    command.arg(script).arg(wanted.to_string());
+    command.arg(script).arg(wanted.to_string()).env(RUNTIME_VARIABLE.0, RUNTIME_VARIABLE.1);
     let output = std::thread::scope(|scope| {
         let peer = scope.spawn(move || command.output().unwrap());
         while !peer.is_finished() {

@@ -17,11 +17,13 @@ mod actor_link;
 mod learner_link;
 mod probe;
 mod session;
+mod threads;
 mod watch;
 
 pub use actor_link::ZenohActorLink;
 pub use learner_link::ZenohLearnerLink;
 pub use session::LinkSettings;
+pub use threads::{RUNTIME_VARIABLE, tls_is_sound};
 
 fn broken(e: impl fmt::Display) -> LinkError {
     LinkError::Broken(e.to_string())

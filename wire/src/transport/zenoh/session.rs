@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf};
 use serde_json::{Value, json};
 use zenoh::{Session, Wait};
 
-use super::access;
+use super::{access, threads};
 use crate::{
     clock::UnixNanos,
     identity::{Identity, Password, Role, password_of},
@@ -66,6 +66,7 @@ impl Credentials {
 
 pub(super) fn open(settings: &LinkSettings, own: &Credentials) -> Result<Session, LinkError> {
     let endpoint = &settings.endpoint;
+    threads::check(endpoint)?;
     let failed = |e: &dyn fmt::Display| {
         let text = e.to_string();
         let reason = match own.role {

@@ -26,6 +26,9 @@ use crate::{
 /// Between two looks while the learner is away. zenoh itself tries again within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(1500);
 
+/// Looks in a row at an open door behind which no learner greets us.
+const REFUSED_AFTER: u32 = 3;
+
 #[derive(Default)]
 struct Shared {
     inner: Mutex<Inner>,
@@ -106,7 +109,7 @@ struct Watcher {
 impl Watcher {
     fn run(self) {
         let mut said = LinkState::default();
-        let mut before = None;
+        let mut opened = 0;
         loop {
             // Gives zenoh time to connect before the first look.
             let (alive, closing) = self.wait();
@@ -114,12 +117,12 @@ impl Watcher {
                 return;
             }
             let state = if alive {
-                before = None;
+                opened = 0;
                 LinkState::Connected
             } else {
                 let found = probe::look(&self.settings.endpoint, self.own.identity.as_ref());
-                let state = self.absence(found, before.as_ref());
-                before = Some(state.clone());
+                opened = if found == Found::Open { opened + 1 } else { 0 };
+                let state = self.absence(found, opened);
                 lock(&self.shared.inner).absence = state.clone();
                 state
             };
@@ -140,7 +143,8 @@ impl Watcher {
         (inner.learner_alive, inner.closing)
     }
 
-    fn absence(&self, found: Found, before: Option<&LinkState>) -> LinkState {
+    /// `opened`: for how many looks in a row the door has been open.
+    fn absence(&self, found: Found, opened: u32) -> LinkState {
         let endpoint = &self.settings.endpoint;
         match found {
             Found::Nobody(reason) => {
@@ -152,8 +156,8 @@ impl Watcher {
             Found::Refusal(reason) => {
                 LinkState::Refused(format!("the learner at {endpoint}: {reason}"))
             }
-            // The door opens. zenoh may be about to walk through it: judge at the second look.
-            Found::Open if before.is_none() => {
+            // zenoh may be about to walk through the open door.
+            Found::Open if opened < REFUSED_AFTER => {
                 LinkState::Waiting(format!("connecting to {endpoint}"))
             }
             Found::Open => self.locked_inside(),
