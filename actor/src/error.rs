@@ -4,7 +4,7 @@ use drivers::{ArmError, FixtureError};
 use tasks::ResetError;
 use thiserror::Error;
 
-use crate::{outbox::OutboxError, staging::StagingError, uplink::UplinkError};
+use crate::{fault::Fault, outbox::OutboxError, staging::StagingError, uplink::UplinkError};
 
 #[derive(Debug, Error)]
 pub enum ActorError {
@@ -37,6 +37,8 @@ pub enum ResetFailure {
     Arm(#[from] ArmError),
     #[error(transparent)]
     Fixture(#[from] FixtureError),
+    #[error("{0}")]
+    ArmFault(Fault),
     #[error("{0}")]
     Observation(String),
 }

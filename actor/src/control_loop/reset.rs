@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::RecvTimeoutError;
-use drivers::{Arm, ArmError, ArmMode, Command, EpisodeBrief, Gate};
+use drivers::{Arm, ArmMode, Command, EpisodeBrief, Gate};
 use tasks::{ResetPlan, ResetStep};
 
 use super::{ControlLoop, WAIT_POLL};
@@ -117,7 +117,7 @@ impl ControlLoop {
             let state = self.devices.gate.state()?.value;
             self.operator_commands();
             if let Some(fault) = arm_fault(&self.devices.gate) {
-                return Err(ArmError::NeedsOperator(fault.to_string()).into());
+                return Err(ResetFailure::ArmFault(fault));
             }
             match plan.next_target(&state.tcp_pose)? {
                 ResetStep::Move(target) => {

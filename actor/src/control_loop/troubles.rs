@@ -37,6 +37,7 @@ impl Noticed {
     pub fn failed_reset(&mut self, failure: &ResetFailure) {
         let reason = failure.to_string();
         match failure {
+            ResetFailure::ArmFault(fault) => self.fault(fault),
             ResetFailure::Observation(_) => self.device = Some(Trouble::Camera { reason }),
             ResetFailure::Arm(_) => self.device = Some(Trouble::Arm { reason }),
             ResetFailure::Plan(_) | ResetFailure::Fixture(_) => {}
