@@ -87,8 +87,9 @@ impl ControlLoop {
         let why = self.devices.gate.refusal();
         let why = why.map_or_else(|| "by itself".to_owned(), |trip| trip.to_string());
         tracing::error!("the arm was stopped ({why}) and waits for the operator's `recover`");
-        self.show(Activity::WaitingForOperator);
         loop {
+            // Again and again: the status is not waited for, so that one may be dropped.
+            self.show(Activity::WaitingForOperator);
             match operator.recv_timeout(WAIT_POLL) {
                 Ok(OperatorCommand::Recover) => return Ok(true),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
