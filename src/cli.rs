@@ -32,7 +32,8 @@ pub enum Command {
     Report(Report),
     /// Open the recording of a run in the rerun viewer.
     View(View),
-    /// The arm of a cell and its gate in a process of their own, commanded over a local socket.
+    /// A cell in a process of its own, commanded over a local socket: its arm stops by itself when
+    /// nobody commands it any more.
     Device(Device),
     /// Make certificates for actors and learner on different machines, see docs/security.md.
     Certs(Certs),
@@ -138,6 +139,9 @@ pub struct Actor {
     /// demonstrations and the steps that the run asks for.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub actor: u16,
+    /// Act in the cell that `reins device` serves on this socket.
+    #[arg(long, value_name = "FILE", conflicts_with = "faults")]
+    pub device: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -185,9 +189,15 @@ pub struct View {
 
 #[derive(Debug, Args)]
 pub struct Device {
-    /// The cell: arm, limits.
+    /// The cell: arm, cameras, limits.
     #[arg(long, value_name = "FILE", default_value = "configs/cells/sim-ram.toml")]
     pub cell: PathBuf,
+    /// The task: it says which cameras are looked through.
+    #[arg(long, value_name = "FILE", default_value = "configs/tasks/ram-insert.toml")]
+    pub task: PathBuf,
+    /// Seed of the simulated cell.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Where clients connect. Who may is decided by the rights of this file's folder.
     #[arg(long, value_name = "FILE", default_value = "reins-device.sock")]
     pub socket: PathBuf,

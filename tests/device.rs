@@ -3,15 +3,16 @@
 
 use std::{
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use drivers::{
-    ArmMode,
-    remote::{GateClient, Watcher},
+    ArmMode, GuardedArm,
+    remote::{RemoteGate, Watcher},
 };
-use wire::geometry::Pose;
+use wire::{Clock, SystemClock, geometry::Pose};
 
 use crate::support::{Process, Workplace};
 
@@ -30,15 +31,16 @@ const SLACK: Duration = Duration::from_millis(1500);
 #[test]
 fn client_process() {
     let Some(socket) = std::env::var_os(CLIENT_OF) else { return };
-    let mut arm = GateClient::connect(socket.as_ref()).unwrap();
-    let home = arm.state().unwrap().state.tcp_pose;
+    let clock = Arc::new(SystemClock::new());
+    let mut arm = RemoteGate::connect(socket.as_ref(), clock.clone()).unwrap();
+    let home = arm.state().unwrap().value.tcp_pose;
     for step in 0_u32.. {
         let way = if step / 10 % 2 == 0 { 0.03 } else { -0.03 };
         let target = Pose::from_parts(
             (home.translation.vector + nalgebra::Vector3::new(way, 0.0, 0.0)).into(),
             home.rotation,
         );
-        arm.command(&drivers::Command::every(PERIOD, target)).unwrap();
+        arm.command(clock.now(), &drivers::Command::every(PERIOD, target)).unwrap();
         thread::sleep(PERIOD);
     }
 }
@@ -81,7 +83,7 @@ fn await_device(workplace: &Workplace) -> Watcher {
 /// The client gets this signal in the middle of its work.
 fn check(signal: &str) {
     let workplace = Workplace::new();
-    let device = ["device", "--cell", "cell.toml", "--socket", "arm"];
+    let device = ["device", "--cell", "cell.toml", "--task", "task.toml", "--socket", "arm"];
     let _device = Process::start(workplace.reins(&device));
     let mut watcher = await_device(&workplace);
     let mut client = client(&workplace);

@@ -154,7 +154,12 @@ pub fn compare(
     }
     let attempts = attempts(happenings);
     let mut matched = Vec::new();
-    for attempt in &attempts {
+    for (number, attempt) in attempts.iter().enumerate() {
+        let again = attempts[number + 1..].iter().any(|later| later.episode == attempt.episode);
+        // Killed before anything had to be kept, and begun once more, to the same bytes maybe.
+        if attempt.happened == 0 && again {
+            continue;
+        }
         verdict.happened += attempt.happened;
         let found = episodes.get(&attempt.episode).filter(|records| {
             !matched.contains(&attempt.episode) && begins_like(attempt, records, times)

@@ -183,6 +183,27 @@ fn what_was_not_followed_by_a_command_need_not_be_there() {
     assert_eq!(judged(cut), (0, 0, 0));
 }
 
+/// The process was killed at the first picture, and the next one's episode begins just like it.
+#[test]
+fn an_episode_that_is_begun_again_need_not_be_there_twice() {
+    let begin_twice = |happenings: &mut Vec<Happening>, _: &mut Vec<Record>| {
+        let killed = happenings[..4].to_vec();
+        happenings.splice(0..0, killed);
+    };
+    assert_eq!(judged(begin_twice), (0, 0, 0));
+}
+
+/// The same after one command: that moment had to be kept.
+#[test]
+fn an_episode_that_was_lost_and_is_done_again_is_seen() {
+    let begin_twice = |happenings: &mut Vec<Happening>, _: &mut Vec<Record>| {
+        let killed = happenings[..5].to_vec();
+        happenings.splice(0..0, killed);
+    };
+    let (lost, _, altered) = judged(begin_twice);
+    assert!(lost + altered > 0);
+}
+
 #[test]
 fn a_lost_step_is_seen() {
     assert_eq!(judged(|_, records| records.truncate(records.len() - 2)), (1, 0, 0));

@@ -14,5 +14,6 @@ mod link_cuts;
 mod lockstep_resume;
 mod process_faults;
 mod recording;
+mod remote_actor;
 mod several_actors;
 mod support;

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender};
-use drivers::{Arm, Camera, Fixture, Gate, SuccessSensor, Teleop};
+use drivers::{Camera, Fixture, GuardedArm, SuccessSensor, Teleop};
 use replay::{JournalConfig, storage::Storage};
 use tasks::TaskConfig;
 use wire::{ActorId, Clock, transport::LearnerLink};
@@ -100,7 +100,7 @@ pub struct ActorParts {
     pub clock: Arc<dyn Clock>,
     /// Real time, for measuring and for waiting between attempts.
     pub host_clock: Arc<dyn Clock>,
-    pub gate: Gate<Box<dyn Arm>>,
+    pub gate: Box<dyn GuardedArm>,
     /// In the order of the task.
     pub cameras: Vec<Box<dyn Camera>>,
     pub teleop: Option<Box<dyn Teleop>>,

@@ -19,7 +19,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use drivers::{Arm, Fixture, Gate, GateCounts, StopKind, SuccessSensor, Teleop};
+use drivers::{Fixture, GateCounts, GuardedArm, StopKind, SuccessSensor, Teleop};
 use tasks::{ActionMap, TaskConfig};
 use wire::{Clock, EpisodeKind, Pace, PolicyVersion};
 
@@ -49,7 +49,7 @@ const ASKS_MAX: u32 = 1000;
 pub struct Devices {
     pub clock: Arc<dyn Clock>,
     pub host_clock: Arc<dyn Clock>,
-    pub gate: Gate<Box<dyn Arm>>,
+    pub gate: Box<dyn GuardedArm>,
     pub senses: Senses,
     pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivers::{Arm, ArmMode, ArmState, Camera, CameraError, Gate};
+use drivers::{ArmMode, ArmState, Camera, CameraError, GuardedArm};
 use tasks::{Measured, Observer, TaskConfig};
 use wire::{Clock, Features, Frame, Observation, ObservationSpec, WeightsHash, geometry::Pose};
 
@@ -117,9 +117,9 @@ impl Senses {
     }
 
     /// What is there now, by the cell's `clock`; durations are the `host`'s.
-    pub fn observe<A: Arm>(
+    pub fn observe(
         &mut self,
-        gate: &Gate<A>,
+        gate: &dyn GuardedArm,
         clock: &dyn Clock,
         host: &dyn Clock,
     ) -> Result<Seen, Fault> {
@@ -223,7 +223,7 @@ impl Eye {
 }
 
 /// What the arm measures, whatever its mode.
-fn measured<A: Arm>(gate: &Gate<A>) -> Result<ArmState, Fault> {
+fn measured(gate: &dyn GuardedArm) -> Result<ArmState, Fault> {
     let state = gate.state().map_err(|e| Fault::ArmFailed(e.to_string()))?.value;
     if state.mode == ArmMode::Disconnected {
         return Err(Fault::ArmFailed("the arm is disconnected".into()));
@@ -232,7 +232,7 @@ fn measured<A: Arm>(gate: &Gate<A>) -> Result<ArmState, Fault> {
 }
 
 /// Why the arm cannot be commanded just now, if so.
-pub fn arm_fault<A: Arm>(gate: &Gate<A>) -> Option<Fault> {
+pub fn arm_fault(gate: &dyn GuardedArm) -> Option<Fault> {
     let state = match measured(gate) {
         Ok(state) => state,
         Err(fault) => return Some(fault),

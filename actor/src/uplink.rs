@@ -41,6 +41,9 @@ pub struct UplinkConfig {
     /// How long one request may take.
     pub timeout: Duration,
     pub backoff: Backoff,
+    /// An actor with nothing to send greets the learner so often: one that was started again, or
+    /// whose parameters got lost on their way, sends them then.
+    pub greet_every: Duration,
     /// Records in one request, at most.
     pub batch_records: usize,
     /// Bytes of pixels and features in one request, about.
@@ -52,6 +55,7 @@ impl Default for UplinkConfig {
         Self {
             timeout: Duration::from_secs(2),
             backoff: Backoff::default(),
+            greet_every: Duration::from_secs(5),
             batch_records: 64,
             batch_bytes: 8 << 20,
         }
@@ -92,6 +96,10 @@ impl Uplink {
 
     pub fn link(&self) -> &Arc<dyn LearnerLink> {
         &self.link
+    }
+
+    pub fn greet_every(&self) -> Duration {
+        self.config.greet_every
     }
 
     /// At most one request: whatever is due at `now`.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use wire::Clock;
+use wire::{Clock, Timestamp, transport::LinkState};
 
 use crate::{
     courier::feed,
@@ -85,12 +85,18 @@ pub fn send_all(
 ) -> Result<(), ActorError> {
     let mut drain_until = None;
     let mut troubled = false;
+    let mut greeting = Greeting::new(uplink.greet_every(), host.now());
     loop {
         let now = host.now();
-        let turn = uplink.turn(now, outbox)?;
+        let link = uplink.link().state();
+        let mut turn = uplink.turn(now, outbox)?;
+        if turn == Turn::Idle && drain_until.is_none() && greeting.is_due(now, &link) {
+            turn = uplink.greet(now, outbox)?;
+        }
+        greeting.note(now, &turn, &link);
         report(&turn, &mut troubled);
         hub.note_turn(&turn, outbox);
-        hub.note_link(uplink.link().state());
+        hub.note_link(link);
         if let Some(pace) = uplink.link().pace() {
             hub.note_pace(pace);
         }
@@ -117,6 +123,35 @@ pub fn send_all(
     Ok(())
 }
 
+/// When an actor with nothing to send is to say hello again.
+#[derive(Debug)]
+struct Greeting {
+    every: Duration,
+    /// When the learner last answered.
+    heard_at: Timestamp,
+    /// The learner was away since it last welcomed us.
+    away: bool,
+}
+
+impl Greeting {
+    fn new(every: Duration, now: Timestamp) -> Self {
+        Self { every, heard_at: now, away: false }
+    }
+
+    fn is_due(&self, now: Timestamp, link: &LinkState) -> bool {
+        *link == LinkState::Connected && (self.away || now.since(self.heard_at) >= self.every)
+    }
+
+    fn note(&mut self, now: Timestamp, turn: &Turn, link: &LinkState) {
+        match turn {
+            Turn::Welcomed(_) => *self = Self::new(self.every, now),
+            Turn::Acknowledged(..) => self.heard_at = now,
+            _ => {}
+        }
+        self.away |= *link != LinkState::Connected;
+    }
+}
+
 /// Says once that the learner is away, and once that it is back.
 fn report(turn: &Turn, troubled: &mut bool) {
     match turn {
@@ -139,4 +174,44 @@ pub fn feed_all(mut policies: PolicyFeed, hub: &Hub) -> Result<(), ActorError> {
         hub.wait(POLL);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{EpisodeId, Pace, RecordPosition, Welcome};
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn at(s: u64) -> Timestamp {
+        Timestamp::default() + Duration::from_secs(s)
+    }
+
+    fn welcomed() -> Turn {
+        Turn::Welcomed(Welcome { through: None, pace: Pace::default() })
+    }
+
+    fn acknowledged() -> Turn {
+        Turn::Acknowledged(RecordPosition::start_of(EpisodeId(0)), Pace::default())
+    }
+
+    #[test]
+    fn a_quiet_actor_greets_when_it_has_heard_nothing_for_long() {
+        let mut greeting = Greeting::new(EVERY, at(0));
+        assert!(!greeting.is_due(at(4), &LinkState::Connected));
+        assert!(greeting.is_due(at(5), &LinkState::Connected));
+        greeting.note(at(5), &acknowledged(), &LinkState::Connected);
+        assert!(!greeting.is_due(at(9), &LinkState::Connected));
+        assert!(!greeting.is_due(at(99), &LinkState::default()), "nobody would hear it");
+    }
+
+    #[test]
+    fn a_learner_that_was_away_is_greeted_as_soon_as_it_is_there() {
+        let mut greeting = Greeting::new(EVERY, at(0));
+        greeting.note(at(1), &Turn::Idle, &LinkState::default());
+        assert!(greeting.is_due(at(2), &LinkState::Connected));
+        greeting.note(at(2), &welcomed(), &LinkState::Connected);
+        assert!(!greeting.is_due(at(3), &LinkState::Connected));
+    }
 }

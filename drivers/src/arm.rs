@@ -49,7 +49,7 @@ pub enum StopKind {
     Controlled,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
 pub enum ArmError {
     #[error("the arm has no fresh state")]
     NoState,
@@ -57,6 +57,8 @@ pub enum ArmError {
     NeedsOperator(String),
     #[error("the arm is gone: {0}")]
     Gone(String),
+    #[error("another client commands the arm, or none has asked to")]
+    NotInCommand,
     #[error("the gate holds the arm back: {0}")]
     Refused(Trip),
 }

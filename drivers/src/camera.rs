@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wire::Frame;
 
@@ -18,7 +19,7 @@ pub struct CameraInfo {
     pub height: u16,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
 pub enum CameraError {
     #[error("camera {camera}: the newest picture is {age:?} old")]
     Stale { camera: String, age: Duration },

@@ -1,11 +1,12 @@
 //! What a cell offers besides its devices: preparing the work-piece, and saying whether the task
 //! succeeded.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wire::{EpisodeId, EpisodeKind};
 
 /// What everybody in the cell is told before an episode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpisodeBrief {
     pub episode: EpisodeId,
     pub kind: EpisodeKind,
@@ -13,7 +14,7 @@ pub struct EpisodeBrief {
     pub seed: u64,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
 pub enum FixtureError {
     #[error("preparing the work-piece failed: {0}")]
     Failed(String),

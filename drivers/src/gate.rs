@@ -33,7 +33,7 @@ pub use self::{
     workspace::WorkspaceBox,
 };
 use crate::{
-    Stamped,
+    GuardedArm, Stamped,
     arm::{Arm, ArmError, ArmState, StopKind},
 };
 
@@ -76,32 +76,34 @@ impl<A: Arm> Gate<A> {
         self.device().core.limits().clone()
     }
 
-    /// What the arm measures. Its mode says also why the gate would refuse a command.
-    pub fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
+    /// One pass of the device loop.
+    #[cfg(test)]
+    fn tick(&mut self, now: Timestamp) {
+        self.device().tick(now);
+    }
+}
+
+impl<A: Arm> GuardedArm for Gate<A> {
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
         let mut device = self.device();
         let mut state = device.look()?;
         state.value.mode = device.core.mode(state.value.mode);
         Ok(state)
     }
 
-    pub fn skeleton(&self) -> Vec<[f64; 3]> {
+    fn skeleton(&self) -> Vec<[f64; 3]> {
         self.device().arm.skeleton()
     }
 
-    /// What the gate has done so far.
-    pub fn counts(&self) -> GateCounts {
+    fn counts(&self) -> GateCounts {
         *self.device().core.counts()
     }
 
-    /// The last target, while its lease is valid.
-    pub fn target(&self, now: Timestamp) -> Option<Pose> {
+    fn target(&self, now: Timestamp) -> Option<Pose> {
         self.device().core.target(now)
     }
 
-    /// Brings a command inside the limits; the device loop goes there from its next tick on. A
-    /// command that is not finite, or that would be given on a stale state, becomes the pose that
-    /// the arm has. An arm that does not know its pose gets nothing.
-    pub fn command(&mut self, now: Timestamp, command: &Command) -> Result<GateReport, ArmError> {
+    fn command(&mut self, now: Timestamp, command: &Command) -> Result<GateReport, ArmError> {
         let mut device = self.device();
         if let Some(failure) = device.failure.take() {
             return Err(failure);
@@ -113,42 +115,34 @@ impl<A: Arm> Gate<A> {
         device.core.command(now, &state, command).map_err(ArmError::Refused)
     }
 
-    /// Where the last command has brought the arm's target, and what the gate has done since this
-    /// was asked last. At the end of a step this is what the step executed.
-    pub fn settle(&mut self) -> Result<Executed, ArmError> {
+    fn settle(&mut self) -> Result<Executed, ArmError> {
         let mut device = self.device();
         let measured = device.look()?.value.tcp_pose;
         Ok(device.core.settle(&measured))
     }
 
-    /// Another hand takes over: the next command starts from the measured pose and its speed grows
-    /// from nothing, so that the switch is bumpless.
-    pub fn hand_over(&mut self) {
+    fn hand_over(&mut self) {
         self.device().core.hand_over();
     }
 
-    /// Whoever commands is about to wait: when the lease ends the arm holds, and is not stopped.
-    pub fn expect_pause(&mut self) {
+    fn expect_pause(&mut self) {
         self.device().core.expect_pause();
     }
 
-    pub fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
         let mut device = self.device();
         let here = device.look().ok().map(|state| state.value.tcp_pose);
         let order = device.core.stopped(how, here);
         device.carry_out(order)
     }
 
-    /// Stops the arm and refuses everything until an operator has recovered the arm and cleared the
-    /// latch. No new episode and no other stop ends this.
-    pub fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
+    fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
         let mut device = self.device();
         let order = device.core.emergency(why);
         device.carry_out(order)
     }
 
-    /// Ends a stop. An emergency stop stays latched.
-    pub fn recover(&mut self) -> Result<(), ArmError> {
+    fn recover(&mut self) -> Result<(), ArmError> {
         let mut device = self.device();
         device.arm.recover()?;
         device.failure = None;
@@ -156,20 +150,12 @@ impl<A: Arm> Gate<A> {
         Ok(())
     }
 
-    /// Ends an emergency stop, after `recover`. Only an operator's word may lead here.
-    pub fn clear_emergency(&mut self) -> Result<(), ArmError> {
+    fn clear_emergency(&mut self) -> Result<(), ArmError> {
         self.device().core.clear_emergency().map_err(ArmError::Refused)
     }
 
-    /// Why a command would be refused.
-    pub fn refusal(&self) -> Option<Trip> {
+    fn refusal(&self) -> Option<Trip> {
         self.device().core.refusal().trip().cloned()
-    }
-
-    /// One pass of the device loop.
-    #[cfg(test)]
-    fn tick(&mut self, now: Timestamp) {
-        self.device().tick(now);
     }
 }
 

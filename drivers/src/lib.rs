@@ -6,6 +6,7 @@ pub mod arm;
 pub mod camera;
 pub mod cell;
 pub mod gate;
+pub mod guarded;
 pub mod remote;
 pub mod teleop;
 
@@ -13,6 +14,7 @@ pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
 pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
 pub use gate::{Command, Gate, GateCounts, GateLimits, GateReport, SafeTarget, WorkspaceBox};
+pub use guarded::GuardedArm;
 pub use teleop::{Teleop, TeleopError, TeleopSample};
 
 use wire::Timestamp;

@@ -1,11 +1,12 @@
 //! The person's hand: a SpaceMouse, a gamepad, or a scripted operator.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{EpisodeBrief, Stamped};
 
 /// What the hand does at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeleopSample {
     /// Linear and angular command in [-1, 1], operator frame = base frame: [vx vy vz wx wy wz].
     pub twist: [f64; 6],
@@ -13,7 +14,7 @@ pub struct TeleopSample {
     pub engaged: bool,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
 pub enum TeleopError {
     #[error("the teleop device is gone: {0}")]
     Gone(String),

@@ -58,6 +58,8 @@ pub struct Inner {
     pace: Pace,
     /// Actors of this run that have not said goodbye since this learner was started.
     awaited: BTreeSet<ActorId>,
+    /// The actors that have said hello to this process.
+    greeted: BTreeSet<ActorId>,
     said_goodbye: bool,
     /// Counts requests, so that somebody can see that something came.
     requests: u64,
@@ -91,6 +93,7 @@ impl Ingest {
             trouble: None,
             pace: Pace::default(),
             awaited: BTreeSet::new(),
+            greeted: BTreeSet::new(),
             said_goodbye: false,
             requests: 0,
         };
@@ -137,6 +140,7 @@ impl Ingest {
             ActorRequest::Append(append) => inner.append(&append),
             ActorRequest::Goodbye(actor) => {
                 inner.awaited.remove(&actor);
+                inner.greeted.remove(&actor);
                 inner.said_goodbye = true;
                 LearnerReply::Farewell
             }
@@ -153,7 +157,9 @@ impl Ingest {
             return LearnerReply::Refused(Refusal::Mismatch(reason));
         }
         inner.awaited.insert(hello.actor);
-        tracing::info!(actor = %hello.actor, "an actor is here");
+        if inner.greeted.insert(hello.actor) {
+            tracing::info!(actor = %hello.actor, "an actor is here");
+        }
         let through = inner.store.through(hello.actor);
         LearnerReply::Welcome(Welcome { through, pace: inner.pace })
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use drivers::{
-    Arm, ArmError, ArmMode, ArmState, Command, Gate, Jacobian, SafeTarget, Stamped, StopKind,
-    gate::TICK,
+    Arm, ArmError, ArmMode, ArmState, Command, Gate, GuardedArm, Jacobian, SafeTarget, Stamped,
+    StopKind, gate::TICK,
 };
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::{Rng, SeedableRng};

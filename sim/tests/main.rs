@@ -8,7 +8,8 @@ mod rehearsal;
 use std::time::Duration;
 
 use drivers::{
-    Arm, ArmMode, Camera, Command, EpisodeBrief, Fixture, StopKind, SuccessSensor, Teleop,
+    Arm, ArmMode, Camera, Command, EpisodeBrief, Fixture, GuardedArm, StopKind, SuccessSensor,
+    Teleop,
 };
 use nalgebra::Vector3;
 use rand::SeedableRng;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use drivers::{
-    Command, EpisodeBrief, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox,
+    Command, EpisodeBrief, Fixture, Gate, GateLimits, GuardedArm, SuccessSensor, Teleop,
+    WorkspaceBox,
     gate::{ForceLimits, MotionLimits},
 };
 use nalgebra::{Translation3, UnitQuaternion, Vector3};

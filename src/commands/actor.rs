@@ -40,7 +40,10 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let networks =
         Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
     let Configuration { cell, task, .. } = &configuration;
-    let cell = Cell::start_with(cell, task, run.seed, faults.as_ref())?;
+    let cell = match &arguments.device {
+        Some(socket) => Cell::at_device(cell, task, socket)?,
+        None => Cell::start_with(cell, task, run.seed, faults.as_ref())?,
+    };
     let clock = cell.clock.clone();
     let to_learner = link::connect(&run_dir, &configuration, actor)?;
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration, actor)?)?;

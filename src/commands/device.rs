@@ -1,31 +1,30 @@
-//! `reins device`: the arm and its gate in a process of their own.
+//! `reins device`: a cell in a process of its own.
 
 use std::{sync::atomic::Ordering, thread, time::Duration};
 
 use anyhow::{Context, bail};
 use drivers::{
-    Gate, StopKind,
-    remote::{DeviceServer, Watcher},
+    StopKind,
+    remote::{DeviceServer, Served, Watcher},
 };
-use sim::{ClockMode, SimCell, SimConfig};
-use tasks::{CellConfig, cell::ArmDriver};
+use tasks::{CellConfig, TaskConfig};
+use toml::Value;
 
-use crate::{cli::Device, parts::cell::gate_limits, shutdown};
+use crate::{cli::Device, parts::cell::Cell, shutdown};
 
 const POLL: Duration = Duration::from_millis(50);
 
 pub fn run(device: &Device) -> anyhow::Result<()> {
-    let cell = CellConfig::load(&device.cell)?;
-    let sim = match cell.arm.driver {
-        ArmDriver::Sim => start_sim(&cell)?,
-    };
+    let mut cell = CellConfig::load(&device.cell)?;
+    // Somebody else's clock cannot move this one's time.
+    cell.sim.insert("clock".into(), Value::String("real".into()));
+    let task = TaskConfig::load(&device.task)?;
+    let served = served(Cell::start(&cell, &task, device.seed)?);
     let shutdown = shutdown::on_signal()?;
     let server = DeviceServer::bind(&device.socket)?;
-    let gate = Gate::new(sim.arm, gate_limits(&cell));
-    let clock = sim.clock;
     let serving = thread::Builder::new()
         .name("device".into())
-        .spawn(move || server.serve(gate, clock))
+        .spawn(move || server.serve(served))
         .context("starting the device's thread")?;
     tracing::info!(cell = cell.name, socket = %device.socket.display(), "the arm can be commanded");
     while !shutdown.load(Ordering::SeqCst) {
@@ -44,11 +43,13 @@ pub fn run(device: &Device) -> anyhow::Result<()> {
     std::fs::remove_file(&device.socket).context("taking the socket away")
 }
 
-/// The simulated cell without cameras and person, along the wall clock.
-fn start_sim(cell: &CellConfig) -> anyhow::Result<SimCell> {
-    let config: SimConfig = toml::Value::Table(cell.sim.clone())
-        .try_into()
-        .with_context(|| format!("reading the [sim] table of cell {}", cell.name))?;
-    let config = SimConfig { clock: ClockMode::Real, cameras: Vec::new(), ..config };
-    SimCell::start(config).context("starting the simulated cell")
+fn served(cell: Cell) -> Served {
+    Served {
+        clock: cell.clock,
+        gate: cell.gate,
+        cameras: cell.cameras,
+        teleop: cell.teleop,
+        fixture: cell.fixture,
+        success: cell.success,
+    }
 }

@@ -1,20 +1,22 @@
 //! Devices of a cell, as its file names them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use drivers::{
-    Arm, Camera, Crop, Cropped, Fixture, Gate, GateLimits, SuccessSensor, Teleop, WorkspaceBox,
+    Arm, Camera, CameraInfo, Crop, Cropped, Fixture, Gate, GateLimits, GuardedArm, SuccessSensor,
+    Teleop, WorkspaceBox,
     gate::{ForceLimits, JointLimits, MotionLimits},
+    remote::{RemoteCamera, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
 };
 use nalgebra::Vector3;
 use sim::{ClockMode, SimCell, SimConfig, faults::Faults};
 use tasks::{
     CellConfig, TaskConfig,
-    cell::{ArmDriver, TeleopDriver},
+    cell::{ArmDriver, CameraConfig, TeleopDriver},
 };
 use toml::{Table, Value};
-use wire::Clock;
+use wire::{Clock, SystemClock};
 
 use crate::faults;
 
@@ -24,7 +26,7 @@ const SIM_PICTURE_PX: u16 = 256;
 /// The devices of a cell, started.
 pub struct Cell {
     pub clock: Arc<dyn Clock>,
-    pub gate: Gate<Box<dyn Arm>>,
+    pub gate: Box<dyn GuardedArm>,
     /// In the order of the task.
     pub cameras: Vec<Box<dyn Camera>>,
     pub teleop: Option<Box<dyn Teleop>>,
@@ -73,11 +75,42 @@ impl Cell {
         };
         Ok(Self {
             clock,
-            gate,
+            gate: Box::new(gate),
             cameras: devices.cameras,
             teleop: devices.teleop,
             fixture: devices.fixture,
             success: devices.success,
+        })
+    }
+
+    /// The cell that a `reins device` process serves on `socket`, for whoever commands it.
+    pub fn at_device(cell: &CellConfig, task: &TaskConfig, socket: &Path) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let gate = RemoteGate::connect(socket, clock.clone()).with_context(|| {
+            let (cell, task) = (&cell.name, &task.name);
+            format!(
+                "reaching the device of cell {cell}: start `reins device` with its file and that \
+                 of task {task} first"
+            )
+        })?;
+        let mut cameras: Vec<Box<dyn Camera>> = Vec::new();
+        for name in &task.cameras {
+            let config = camera_config(cell, task, name)?;
+            let (width, height) = (config.width, config.height);
+            let info = CameraInfo { name: name.clone(), width, height };
+            cameras.push(Box::new(RemoteCamera::at(socket, info, clock.clone())));
+        }
+        let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
+            TeleopDriver::None => None,
+            TeleopDriver::Scripted => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
+        };
+        Ok(Self {
+            clock,
+            gate: Box::new(gate),
+            cameras,
+            teleop,
+            fixture: Box::new(RemoteFixture::at(socket)),
+            success: Box::new(RemoteSuccess::at(socket)),
         })
     }
 }
@@ -119,18 +152,23 @@ fn camera<C: Camera + 'static>(device: C, cell: &CellConfig) -> anyhow::Result<B
     Ok(Box::new(cropped))
 }
 
+fn camera_config<'a>(
+    cell: &'a CellConfig,
+    task: &TaskConfig,
+    name: &str,
+) -> anyhow::Result<&'a CameraConfig> {
+    cell.camera(name).with_context(|| {
+        let (task, cell) = (&task.name, &cell.name);
+        format!("task {task} looks through camera {name}, which cell {cell} does not have")
+    })
+}
+
 /// The cell file's `[sim]` table, with what cell and task say elsewhere filled in.
 pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<SimConfig> {
     let mut table = cell.sim.clone();
     let mut cameras = Vec::new();
     for name in &task.cameras {
-        let Some(camera) = cell.camera(name) else {
-            bail!(
-                "task {} looks through camera {name}, which cell {} does not have",
-                task.name,
-                cell.name
-            );
-        };
+        let camera = camera_config(cell, task, name)?;
         let mut entry = Table::new();
         entry.insert("name".into(), Value::String(name.clone()));
         // A crop is taken out of a larger picture.

@@ -24,6 +24,11 @@ impl Timestamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// So much earlier, or the clock's start where that is later.
+    pub fn before(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 * 1e-9
     }

@@ -101,8 +101,7 @@ mod encoded {
         pub captured_at: Timestamp,
         #[serde(borrow)]
         pub proprio: &'a serde_bytes::Bytes,
-        #[serde(borrow)]
-        pub frames: Vec<Frame<'a>>,
+        pub frames: Vec<super::Frame>,
         #[serde(borrow)]
         pub features: Vec<Features<'a>>,
     }
@@ -112,6 +111,23 @@ mod encoded {
 fn scalars<const N: usize, T>(bytes: &[u8], from_le: fn([u8; N]) -> T) -> Option<Vec<T>> {
     let (chunks, rest) = bytes.as_chunks::<N>();
     rest.is_empty().then(|| chunks.iter().map(|chunk| from_le(*chunk)).collect())
+}
+
+impl Serialize for Frame {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { width, height, ref pixels } = *self;
+        let pixels = serde_bytes::Bytes::new(pixels);
+        encoded::Frame { width, height, pixels }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let raw = encoded::Frame::deserialize(deserializer)?;
+        Self::new(raw.width, raw.height, raw.pixels.as_ref())
+            .ok_or_else(|| D::Error::custom("a frame's bytes do not fit its size"))
+    }
 }
 
 impl Serialize for Observation {
@@ -125,15 +141,7 @@ impl Serialize for Observation {
         encoded::Observation {
             captured_at: self.captured_at,
             proprio: serde_bytes::Bytes::new(&proprio),
-            frames: self
-                .frames
-                .iter()
-                .map(|f| encoded::Frame {
-                    width: f.width,
-                    height: f.height,
-                    pixels: serde_bytes::Bytes::new(&f.pixels),
-                })
-                .collect(),
+            frames: self.frames.clone(),
             features: self
                 .features
                 .iter()
@@ -152,10 +160,6 @@ impl<'de> Deserialize<'de> for Observation {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let raw = encoded::Observation::deserialize(deserializer)?;
-        let frame = |f: encoded::Frame<'_>| {
-            Frame::new(f.width, f.height, f.pixels.as_ref())
-                .ok_or_else(|| D::Error::custom("a frame's bytes do not fit its size"))
-        };
         let features = |f: encoded::Features<'_>| {
             scalars(f.values, u16::from_le_bytes)
                 .map(|values| Features { backbone: f.backbone, values: values.into() })
@@ -165,7 +169,7 @@ impl<'de> Deserialize<'de> for Observation {
             captured_at: raw.captured_at,
             proprio: scalars(raw.proprio, f32::from_le_bytes)
                 .ok_or_else(|| D::Error::custom("proprioception is no multiple of four bytes"))?,
-            frames: raw.frames.into_iter().map(frame).collect::<Result<_, _>>()?,
+            frames: raw.frames,
             features: raw.features.into_iter().map(features).collect::<Result<_, _>>()?,
         })
     }

@@ -16,7 +16,7 @@ pub fn run(paths: &Paths, options: &SetupOptions, pass_on: &[OsString]) -> anyho
 
     let watch = Stopwatch::start();
     eprintln!("Building (several minutes the first time, seconds afterwards)");
-    shell::run(shell::cargo(&paths.root).args(["build", "--package", "reins"]))?;
+    shell::run(shell::cargo(&paths.root).args(["build", "--workspace", "--bin", "reins"]))?;
     let build = watch.read();
 
     let watch = Stopwatch::start();

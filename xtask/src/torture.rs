@@ -12,7 +12,8 @@ const SOAK: &str = "several_actors::two_actors_lose_nothing_in_minutes";
 pub fn run(paths: &Paths, torture: &Torture) -> anyhow::Result<()> {
     setup::run(paths, &SetupOptions::default())?;
     let mut cargo = shell::cargo(&paths.root);
-    cargo.args(["test", "--package", "reins", "--test"]);
+    // Of the whole workspace, so that the dependencies get the features they have in every build.
+    cargo.args(["test", "--workspace", "--test"]);
     match torture {
         Torture::Kills { pass_on } => cargo.args(["torture", "--"]).args(pass_on),
         Torture::Cuts => cargo.args(long_test(CUTS)),

@@ -149,7 +149,7 @@ impl ControlLoop {
             Ok(arrived) => arrived,
             Err(fault) => return Ok(cut(episode, fault)),
         };
-        let fault = arm_fault(&self.devices.gate).or_else(|| self.storage_fault());
+        let fault = arm_fault(&*self.devices.gate).or_else(|| self.storage_fault());
         let stop = if fault.is_some() {
             Some(TruncationCause::Fault)
         } else if self.must_end(shutdown) {
@@ -340,7 +340,7 @@ impl ControlLoop {
 
     pub(super) fn observe(&mut self) -> Result<Seen, Fault> {
         let devices = &mut self.devices;
-        devices.senses.observe(&devices.gate, &*devices.clock, &*devices.host_clock)
+        devices.senses.observe(&*devices.gate, &*devices.clock, &*devices.host_clock)
     }
 
     /// Whether the records of another step would find no room.

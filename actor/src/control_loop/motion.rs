@@ -31,7 +31,7 @@ impl ControlLoop {
         if choice.handover.is_some() {
             gate.hand_over();
         }
-        if let Some(fault) = arm_fault(gate) {
+        if let Some(fault) = arm_fault(&**gate) {
             return Err(fault);
         }
         let failed = |e: ArmError| Fault::ArmFailed(e.to_string());

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::RecvTimeoutError;
-use drivers::{Arm, ArmMode, Command, EpisodeBrief, Gate};
+use drivers::{ArmMode, Command, EpisodeBrief, GuardedArm};
 use tasks::{ResetPlan, ResetStep};
 
 use super::{ControlLoop, WAIT_POLL};
@@ -51,7 +51,7 @@ impl ControlLoop {
     /// Recovers an arm that stopped, so many times in a row and no more; then, and after an
     /// emergency stop, the operator has to say so. `false` when the actor is to end.
     fn ready_arm(&mut self, shutdown: &AtomicBool) -> Result<bool, ActorError> {
-        let recover = |gate: &mut Gate<Box<dyn Arm>>| {
+        let recover = |gate: &mut dyn GuardedArm| {
             gate.recover().map_err(|e| ActorError::Reset { attempts: 0, source: e.into() })
         };
         let mode = self.devices.gate.state().map(|state| state.value.mode);
@@ -63,7 +63,7 @@ impl ControlLoop {
                     self.status.faults.recoveries += 1;
                     let times = self.stops_in_a_row;
                     tracing::warn!(times, "the arm was stopped; recovering it");
-                    recover(&mut self.devices.gate)?;
+                    recover(&mut *self.devices.gate)?;
                     return Ok(true);
                 }
             }
@@ -72,7 +72,7 @@ impl ControlLoop {
         if !self.await_operator(shutdown)? {
             return Ok(false);
         }
-        recover(&mut self.devices.gate)?;
+        recover(&mut *self.devices.gate)?;
         let cleared = self.devices.gate.clear_emergency();
         cleared.map_err(|e| ActorError::Reset { attempts: 0, source: e.into() })?;
         self.stops_in_a_row = 0;
@@ -117,7 +117,7 @@ impl ControlLoop {
             }
             let state = self.devices.gate.state()?.value;
             self.operator_commands();
-            if let Some(fault) = arm_fault(&self.devices.gate) {
+            if let Some(fault) = arm_fault(&*self.devices.gate) {
                 return Err(ResetFailure::ArmFault(fault));
             }
             match plan.next_target(&state.tcp_pose)? {

@@ -19,6 +19,8 @@ pub struct State {
     pub duplicates: usize,
     pub hellos: usize,
     pub goodbyes: usize,
+    /// Hellos whose parameters get lost on their way.
+    pub lose_parameters: usize,
     /// What it says once it has its demonstrations.
     pub pace: Pace,
     /// Successful demonstrations, of whatever actor, before training begins.
@@ -90,7 +92,10 @@ impl Learner {
                 state.pace.env_step_limit = state.pace.env_step_limit.map(|limit| limit + grant);
                 let through = state.continuity.through(ActorId(0));
                 // As over zenoh: whoever says hello is given the newest parameters.
-                self.publish(state.version);
+                match state.lose_parameters.checked_sub(1) {
+                    None => self.publish(state.version),
+                    Some(left) => state.lose_parameters = left,
+                }
                 LearnerReply::Welcome(Welcome { through, pace: state.pace() })
             }
             ActorRequest::Append(append) => {

@@ -95,3 +95,13 @@ fn with_threads_the_same_is_recorded() {
     rig.check(&["HS", "..s", ".H...", "..."], "D:HH+ T:ppp+ T:pHhppL T:pppppL");
     assert_eq!(rig.learner.state().goodbyes, 1);
 }
+
+#[test]
+fn parameters_that_got_lost_are_asked_for_again() {
+    let mut rig = Rig::new(train(5));
+    rig.config.coupling = Coupling::Threads;
+    rig.config.uplink.greet_every = std::time::Duration::from_millis(20);
+    rig.learner.state().lose_parameters = 2;
+    rig.check(&["."], "T:pppppL");
+    assert!(rig.learner.state().hellos >= 3);
+}

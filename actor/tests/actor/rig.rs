@@ -136,7 +136,7 @@ impl Rig {
                 Coupling::Lockstep => self.clock.clone(),
                 Coupling::Threads => Arc::new(wire::SystemClock::new()),
             },
-            gate,
+            gate: Box::new(gate),
             encoder: self.camera.as_ref().map(|_| Box::new(Brightness) as Box<dyn Encoder>),
             cameras,
             teleop: Some(Box::new(cell.clone())),

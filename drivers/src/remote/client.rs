@@ -1,132 +1,155 @@
 //! The client's side: an arm in another process.
 
-use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use wire::{Clock, Timestamp, geometry::Pose};
 
 use super::{
-    frame,
-    message::{DeviceReply, DeviceRequest, DeviceState},
+    line::{Line, unexpected},
+    message::{ArmRequest, DeviceReply, DeviceState},
 };
 use crate::{
-    arm::{ArmError, StopKind},
-    gate::{Command, Executed, GateReport},
+    GuardedArm, Stamped,
+    arm::{ArmError, ArmState, StopKind},
+    gate::{Command, Executed, GateCounts, GateReport, Trip},
 };
-
-/// A device that does not answer for so long is gone.
-const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Looks at an arm in another process, and may stop it.
 #[derive(Debug)]
-pub struct Watcher {
-    stream: UnixStream,
-}
+pub struct Watcher(Line);
 
-/// Commands an arm in another process, through the gate there. One client at a time may.
-#[derive(Debug)]
-pub struct GateClient(Watcher);
+/// Commands an arm in another process, through the gate there. One client at a time may. When the
+/// device was away the next call connects again.
+pub struct RemoteGate {
+    watcher: Mutex<Watcher>,
+    clock: Arc<dyn Clock>,
+    /// As the device last said.
+    counts: Mutex<GateCounts>,
+}
 
 impl Watcher {
     pub fn connect(path: &Path) -> Result<Self, ArmError> {
-        let open = || {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
-            stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
-            Ok(stream)
-        };
-        match open() {
-            Ok(stream) => Ok(Self { stream }),
-            Err(error) => {
-                let error: io::Error = error;
-                Err(ArmError::Gone(format!("no device answers on {}: {error}", path.display())))
-            }
-        }
+        let mut line = Line::to(path);
+        line.open()?;
+        Ok(Self(line))
     }
 
     pub fn state(&mut self) -> Result<DeviceState, ArmError> {
-        match self.ask(&DeviceRequest::State)? {
+        match self.0.ask_arm(ArmRequest::State)? {
             DeviceReply::State(state) => Ok(*state),
             other => Err(unexpected(&other)),
         }
     }
 
     pub fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
-        self.tell(&DeviceRequest::Stop(how))
+        self.0.tell_arm(ArmRequest::Stop(how))
     }
 
     /// Stops the arm until an operator has recovered it and cleared the latch.
     pub fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
-        self.tell(&DeviceRequest::EmergencyStop(why.into()))
-    }
-
-    fn tell(&mut self, request: &DeviceRequest) -> Result<(), ArmError> {
-        match self.ask(request)? {
-            DeviceReply::Done => Ok(()),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    fn ask(&mut self, request: &DeviceRequest) -> Result<DeviceReply, ArmError> {
-        let asked = frame::send(&mut self.stream, request);
-        match asked.and_then(|()| frame::receive(&mut self.stream)) {
-            Ok(DeviceReply::Refused(why)) => Err(ArmError::NeedsOperator(why)),
-            Ok(reply) => Ok(reply),
-            Err(error) => Err(ArmError::Gone(format!("its process does not answer: {error}"))),
-        }
+        self.0.tell_arm(ArmRequest::EmergencyStop(why.into()))
     }
 }
 
-impl GateClient {
-    /// Asks for the command of the arm; refused while another client has it.
-    pub fn connect(path: &Path) -> Result<Self, ArmError> {
-        let mut client = Self(Watcher::connect(path)?);
-        client.0.tell(&DeviceRequest::TakeCommand)?;
-        Ok(client)
+impl RemoteGate {
+    /// Asks for the command of the arm; refused while another client has it. Times are given by
+    /// `clock`, and leases begin when the device has the command.
+    pub fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, ArmError> {
+        let mut line = Line::to(path).commanding();
+        line.open()?;
+        Ok(Self { watcher: Mutex::new(Watcher(line)), clock, counts: Mutex::default() })
     }
 
-    pub fn state(&mut self) -> Result<DeviceState, ArmError> {
-        self.0.state()
+    fn watcher(&self) -> MutexGuard<'_, Watcher> {
+        lock(&self.watcher)
     }
 
-    /// As `Gate::command`; the lease begins when the device has it.
-    pub fn command(&mut self, command: &Command) -> Result<GateReport, ArmError> {
-        match self.0.ask(&DeviceRequest::Command(*command))? {
+    fn tell(&self, request: ArmRequest) -> Result<(), ArmError> {
+        self.watcher().0.tell_arm(request)
+    }
+
+    fn look(&self) -> Result<DeviceState, ArmError> {
+        let state = self.watcher().state()?;
+        *lock(&self.counts) = state.counts;
+        Ok(state)
+    }
+}
+
+impl std::fmt::Debug for RemoteGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteGate").field("watcher", &self.watcher).finish_non_exhaustive()
+    }
+}
+
+impl GuardedArm for RemoteGate {
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
+        let seen = self.look()?;
+        Ok(Stamped { at: self.clock.now().before(seen.age), value: seen.state })
+    }
+
+    fn skeleton(&self) -> Vec<[f64; 3]> {
+        match self.watcher().0.ask_arm(ArmRequest::Skeleton) {
+            Ok(DeviceReply::Skeleton(skeleton)) => skeleton,
+            _ => Vec::new(),
+        }
+    }
+
+    fn counts(&self) -> GateCounts {
+        self.look().map_or(*lock(&self.counts), |seen| seen.counts)
+    }
+
+    fn target(&self, _: Timestamp) -> Option<Pose> {
+        self.look().ok()?.target
+    }
+
+    fn command(&mut self, _: Timestamp, command: &Command) -> Result<GateReport, ArmError> {
+        match self.watcher().0.ask_arm(ArmRequest::Command(*command))? {
             DeviceReply::Report(report) => Ok(report),
             other => Err(unexpected(&other)),
         }
     }
 
-    pub fn settle(&mut self) -> Result<Executed, ArmError> {
-        match self.0.ask(&DeviceRequest::Settle)? {
+    fn settle(&mut self) -> Result<Executed, ArmError> {
+        match self.watcher().0.ask_arm(ArmRequest::Settle)? {
             DeviceReply::Executed(executed) => Ok(executed),
             other => Err(unexpected(&other)),
         }
     }
 
-    pub fn hand_over(&mut self) -> Result<(), ArmError> {
-        self.0.tell(&DeviceRequest::HandOver)
+    /// When this does not get through, the next connection begins with a hand-over.
+    fn hand_over(&mut self) {
+        _ = self.tell(ArmRequest::HandOver);
     }
 
-    pub fn expect_pause(&mut self) -> Result<(), ArmError> {
-        self.0.tell(&DeviceRequest::ExpectPause)
+    /// When this does not get through, the arm is stopped at the end of its lease.
+    fn expect_pause(&mut self) {
+        _ = self.tell(ArmRequest::ExpectPause);
     }
 
-    pub fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
-        self.0.stop(how)
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
+        self.watcher().stop(how)
     }
 
-    pub fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
-        self.0.emergency_stop(why)
+    fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
+        self.watcher().emergency_stop(why)
     }
 
-    pub fn recover(&mut self) -> Result<(), ArmError> {
-        self.0.tell(&DeviceRequest::Recover)
+    fn recover(&mut self) -> Result<(), ArmError> {
+        self.tell(ArmRequest::Recover)
     }
 
-    /// Only an operator's word may lead here.
-    pub fn clear_emergency(&mut self) -> Result<(), ArmError> {
-        self.0.tell(&DeviceRequest::ClearEmergency)
+    fn clear_emergency(&mut self) -> Result<(), ArmError> {
+        self.tell(ArmRequest::ClearEmergency)
+    }
+
+    fn refusal(&self) -> Option<Trip> {
+        self.look().ok()?.refusal
     }
 }
 
-fn unexpected(reply: &DeviceReply) -> ArmError {
-    ArmError::Gone(format!("it gave another answer than was asked for: {reply:?}"))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,8 +4,8 @@ use std::io::{Error, ErrorKind, Read, Write};
 
 use wire::codec::{self, HEADER_LEN, Message};
 
-/// No message between client and device is longer.
-const BODY_MAX: usize = 64 << 10;
+/// No message between client and device is longer; a picture of 1024 x 1024 is not.
+const BODY_MAX: usize = 4 << 20;
 /// Where the codec's header has the length of the body.
 const LENGTH: std::ops::Range<usize> = 8..12;
 

@@ -3,18 +3,33 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wire::{codec::Message, geometry::Pose};
+use wire::{Frame, codec::Message, geometry::Pose};
 
 use crate::{
-    arm::{ArmState, StopKind},
-    gate::{Command, Executed, GateCounts, GateReport},
+    arm::{ArmError, ArmState, StopKind},
+    camera::CameraError,
+    cell::{EpisodeBrief, FixtureError},
+    gate::{Command, Executed, GateCounts, GateReport, Trip},
+    teleop::{TeleopError, TeleopSample},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum DeviceRequest {
+    Arm(ArmRequest),
+    Picture { camera: String, age_max: Duration },
+    Sample,
+    Announce(EpisodeBrief),
+    Prepare(EpisodeBrief),
+    Succeeded,
+}
+
+/// What goes to the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum ArmRequest {
     /// This client wants to command from here on.
     TakeCommand,
     State,
+    Skeleton,
     Command(Command),
     Settle,
     HandOver,
@@ -29,10 +44,22 @@ pub(super) enum DeviceRequest {
 pub(super) enum DeviceReply {
     Done,
     State(Box<DeviceState>),
+    Skeleton(Vec<[f64; 3]>),
     Report(GateReport),
     Executed(Executed),
-    /// Why it was not done.
-    Refused(String),
+    /// Why the arm did not do it.
+    Failed(ArmError),
+    Picture(Result<Aged<Frame>, CameraError>),
+    Sample(Result<Aged<TeleopSample>, TeleopError>),
+    Prepared(Result<(), FixtureError>),
+    Succeeded(bool),
+}
+
+/// A reading and how old it was when it was sent: the two processes have clocks of their own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Aged<T> {
+    pub age: Duration,
+    pub value: T,
 }
 
 /// The arm as the device sees it.
@@ -44,7 +71,7 @@ pub struct DeviceState {
     /// The last target, while its lease is valid.
     pub target: Option<Pose>,
     /// Why a command would be refused.
-    pub refusal: Option<String>,
+    pub refusal: Option<Trip>,
     pub counts: GateCounts,
 }
 
@@ -56,11 +83,15 @@ impl Message for DeviceReply {
     const KIND: u8 = 17;
 }
 
-impl DeviceRequest {
+impl ArmRequest {
     /// Watching changes nothing; stopping the arm is open to everybody.
     pub fn needs_command(&self) -> bool {
         match self {
-            Self::TakeCommand | Self::State | Self::Stop(_) | Self::EmergencyStop(_) => false,
+            Self::TakeCommand
+            | Self::State
+            | Self::Skeleton
+            | Self::Stop(_)
+            | Self::EmergencyStop(_) => false,
             Self::Command(_)
             | Self::Settle
             | Self::HandOver

@@ -17,15 +17,15 @@ use wire::Clock;
 
 use super::{
     frame,
-    message::{DeviceReply, DeviceRequest, DeviceState},
+    message::{Aged, ArmRequest, DeviceReply, DeviceRequest, DeviceState},
 };
 use crate::{
-    arm::{Arm, ArmError},
-    gate::{Gate, TickerError},
+    ArmError, Camera, CameraError, Fixture, GuardedArm, SuccessSensor, Teleop, TeleopError,
+    TeleopSample,
 };
 
-/// Clients at the same time; another one is turned away.
-const CLIENTS_MAX: usize = 8;
+/// Connections at the same time; another one is turned away. An actor has one per device.
+const CLIENTS_MAX: usize = 16;
 /// A client that does not take its reply for so long is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -37,13 +37,22 @@ pub enum ServerError {
         "another device answers on the socket {path}: stop it first, or give this one another path"
     )]
     InUse { path: PathBuf },
-    #[error(transparent)]
-    Ticker(#[from] TickerError),
     #[error("a thread for a client could not be started")]
     Thread(#[source] io::Error),
 }
 
-/// An arm behind its gate, open to clients until it is dropped.
+/// What clients find: the devices of a cell.
+pub struct Served {
+    /// The clock that the gate's device loop runs on.
+    pub clock: Arc<dyn Clock>,
+    pub gate: Box<dyn GuardedArm>,
+    pub cameras: Vec<Box<dyn Camera>>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    pub fixture: Box<dyn Fixture>,
+    pub success: Box<dyn SuccessSensor>,
+}
+
+/// A socket on which devices are open to clients until it is dropped.
 #[derive(Debug)]
 pub struct DeviceServer {
     path: PathBuf,
@@ -65,15 +74,9 @@ impl DeviceServer {
         Ok(Self { path: path.into(), listener })
     }
 
-    /// Runs the gate's device loop on `clock`, and serves clients as they come. Does not return
-    /// unless something fails.
-    pub fn serve<A: Arm + 'static>(
-        &self,
-        gate: Gate<A>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<(), ServerError> {
-        gate.run_in_real_time(clock.clone())?;
-        let desk = Arc::new(Desk { gate: Mutex::new(gate), clock, commander: Mutex::new(None) });
+    /// Serves clients as they come. Does not return unless something fails.
+    pub fn serve(&self, served: Served) -> Result<(), ServerError> {
+        let desk = Arc::new(Desk::new(served));
         let clients = Arc::new(AtomicUsize::new(0));
         for (number, stream) in self.listener.incoming().enumerate() {
             let Ok(stream) = stream else { continue };
@@ -108,14 +111,31 @@ impl Drop for DeviceServer {
     }
 }
 
-struct Desk<A: Arm> {
-    gate: Mutex<Gate<A>>,
+/// Each device behind a lock of its own: a fixture that takes its time holds up no command.
+struct Desk {
     clock: Arc<dyn Clock>,
+    gate: Mutex<Box<dyn GuardedArm>>,
     /// The client that commands.
     commander: Mutex<Option<usize>>,
+    cameras: Vec<Mutex<Box<dyn Camera>>>,
+    teleop: Mutex<Option<Box<dyn Teleop>>>,
+    fixture: Mutex<Box<dyn Fixture>>,
+    success: Mutex<Box<dyn SuccessSensor>>,
 }
 
-impl<A: Arm> Desk<A> {
+impl Desk {
+    fn new(served: Served) -> Self {
+        Self {
+            clock: served.clock,
+            gate: Mutex::new(served.gate),
+            commander: Mutex::new(None),
+            cameras: served.cameras.into_iter().map(Mutex::new).collect(),
+            teleop: Mutex::new(served.teleop),
+            fixture: Mutex::new(served.fixture),
+            success: Mutex::new(served.success),
+        }
+    }
+
     fn attend(&self, client: usize, mut stream: UnixStream) -> io::Result<()> {
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
         loop {
@@ -126,49 +146,83 @@ impl<A: Arm> Desk<A> {
     }
 
     fn answer(&self, client: usize, request: DeviceRequest) -> DeviceReply {
+        match request {
+            DeviceRequest::Arm(request) => {
+                self.ask_gate(client, request).unwrap_or_else(DeviceReply::Failed)
+            }
+            DeviceRequest::Picture { camera, age_max } => {
+                DeviceReply::Picture(self.picture(camera, age_max))
+            }
+            DeviceRequest::Sample => DeviceReply::Sample(self.sample()),
+            DeviceRequest::Announce(brief) => {
+                if let Some(teleop) = &mut *lock(&self.teleop) {
+                    teleop.announce(&brief);
+                }
+                DeviceReply::Done
+            }
+            DeviceRequest::Prepare(brief) => {
+                DeviceReply::Prepared(lock(&self.fixture).prepare(&brief))
+            }
+            DeviceRequest::Succeeded => DeviceReply::Succeeded(lock(&self.success).succeeded()),
+        }
+    }
+
+    fn picture(&self, name: String, age_max: Duration) -> Result<Aged<wire::Frame>, CameraError> {
+        for camera in &self.cameras {
+            let mut camera = lock(camera);
+            if camera.info().name == name {
+                return camera.latest(age_max).map(|picture| Aged::of(picture, &*self.clock));
+            }
+        }
+        let reason = "the device serves no such camera; start it with the task of the run";
+        Err(CameraError::Device { camera: name, reason: reason.into() })
+    }
+
+    fn sample(&self) -> Result<Aged<TeleopSample>, TeleopError> {
+        match &mut *lock(&self.teleop) {
+            Some(teleop) => teleop.sample().map(|sample| Aged::of(sample, &*self.clock)),
+            None => Err(TeleopError::Gone("the device serves none".into())),
+        }
+    }
+
+    fn ask_gate(&self, client: usize, request: ArmRequest) -> Result<DeviceReply, ArmError> {
         let mut commander = lock(&self.commander);
         if request.needs_command() && *commander != Some(client) {
-            return DeviceReply::Refused("another client commands, or none has asked to".into());
+            return Err(ArmError::NotInCommand);
         }
         let mut gate = lock(&self.gate);
         let now = self.clock.now();
-        let done = |outcome: Result<(), ArmError>| outcome.map(|()| DeviceReply::Done);
-        let outcome = match request {
-            DeviceRequest::TakeCommand => match *commander {
-                Some(other) if other != client => {
-                    return DeviceReply::Refused("another client commands the arm".into());
+        match request {
+            ArmRequest::TakeCommand => {
+                if commander.is_some_and(|other| other != client) {
+                    return Err(ArmError::NotInCommand);
                 }
-                _ => {
-                    *commander = Some(client);
-                    gate.hand_over();
-                    Ok(DeviceReply::Done)
-                }
-            },
-            DeviceRequest::State => gate.state().map(|state| {
-                DeviceReply::State(Box::new(DeviceState {
+                *commander = Some(client);
+                gate.hand_over();
+            }
+            ArmRequest::State => {
+                let state = gate.state()?;
+                return Ok(DeviceReply::State(Box::new(DeviceState {
                     age: now.since(state.at),
                     state: state.value,
                     target: gate.target(now),
-                    refusal: gate.refusal().map(|trip| trip.to_string()),
+                    refusal: gate.refusal(),
                     counts: gate.counts(),
-                }))
-            }),
-            DeviceRequest::Command(command) => gate.command(now, &command).map(DeviceReply::Report),
-            DeviceRequest::Settle => gate.settle().map(DeviceReply::Executed),
-            DeviceRequest::HandOver => {
-                gate.hand_over();
-                Ok(DeviceReply::Done)
+                })));
             }
-            DeviceRequest::ExpectPause => {
-                gate.expect_pause();
-                Ok(DeviceReply::Done)
+            ArmRequest::Skeleton => return Ok(DeviceReply::Skeleton(gate.skeleton())),
+            ArmRequest::Command(command) => {
+                return gate.command(now, &command).map(DeviceReply::Report);
             }
-            DeviceRequest::Stop(how) => done(gate.stop(how)),
-            DeviceRequest::EmergencyStop(why) => done(gate.emergency_stop(&why)),
-            DeviceRequest::Recover => done(gate.recover()),
-            DeviceRequest::ClearEmergency => done(gate.clear_emergency()),
-        };
-        outcome.unwrap_or_else(|error| DeviceReply::Refused(error.to_string()))
+            ArmRequest::Settle => return gate.settle().map(DeviceReply::Executed),
+            ArmRequest::HandOver => gate.hand_over(),
+            ArmRequest::ExpectPause => gate.expect_pause(),
+            ArmRequest::Stop(how) => gate.stop(how)?,
+            ArmRequest::EmergencyStop(why) => gate.emergency_stop(&why)?,
+            ArmRequest::Recover => gate.recover()?,
+            ArmRequest::ClearEmergency => gate.clear_emergency()?,
+        }
+        Ok(DeviceReply::Done)
     }
 
     /// The lease that a client leaves behind runs out by itself.
