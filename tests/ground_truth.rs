@@ -57,6 +57,8 @@ struct Moment {
     readings: Vec<Measured>,
     /// What the arm was told, oldest first.
     targets: Vec<Pose>,
+    /// Whether it was told to stop, or to hold.
+    stopped: bool,
 }
 
 /// An episode as the cell saw it: by one process, from its first picture on.
@@ -78,14 +80,14 @@ pub fn read(path: &Path) -> Vec<Happening> {
 fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut open = false;
-    let (mut readings, mut targets) = (Vec::new(), Vec::new());
+    let (mut readings, mut targets, mut stopped) = (Vec::new(), Vec::new(), false);
     for happening in happenings {
         let attempt = attempts.last_mut().filter(|_| open);
         match happening {
             Happening::Started => open = false,
             Happening::Prepared { episode } => {
                 open = true;
-                (readings, targets) = (Vec::new(), Vec::new());
+                (readings, targets, stopped) = (Vec::new(), Vec::new(), false);
                 attempts.push(Attempt { episode: *episode, moments: vec![], happened: 0 });
             }
             Happening::Measured { tcp_pose, twist, wrench, .. } => {
@@ -100,6 +102,7 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
             Happening::Stopped { .. } => {
                 if let Some(attempt) = attempt {
                     attempt.happened = attempt.moments.len();
+                    stopped = true;
                 }
             }
             Happening::Pictured { at, camera, crc32 } => {
@@ -112,7 +115,8 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
                     let (at, pictures) = (*at, Vec::new());
                     let readings = std::mem::take(&mut readings);
                     let targets = std::mem::take(&mut targets);
-                    attempt.moments.push(Moment { at, pictures, readings, targets });
+                    let stopped = std::mem::take(&mut stopped);
+                    attempt.moments.push(Moment { at, pictures, readings, targets, stopped });
                 }
                 let moment = attempt.moments.last_mut().expect("pushed above");
                 moment.pictures.push((camera.clone(), *crc32));
@@ -286,9 +290,12 @@ impl Comparison<'_> {
                 &moment.targets
             }
         };
+        // An arm that stopped has done what brings it to where it then was.
+        let rested = moment.readings.iter().filter(|_| self.times == Times::Real && moment.stopped);
         let map = ActionMap::new(self.task);
         let action = |target, from: &Measured| map.action(target, &from.tcp_pose, None).clipped();
-        let pairs = targets.iter().flat_map(|target| from.iter().map(move |from| (target, *from)));
+        let targets = targets.iter().chain(rested.map(|reading| &reading.tcp_pose));
+        let pairs = targets.flat_map(|target| from.iter().map(move |from| (target, *from)));
         pairs.map(|(target, from)| action(target, from)).collect()
     }
 

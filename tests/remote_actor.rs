@@ -148,7 +148,7 @@ fn a_device_that_dies_is_waited_for_and_found_again() {
         status.activity == Activity::WaitingForDevice && !status.troubles.is_empty()
     });
     let told = actor.status().troubles[0].to_string();
-    assert!(told.contains("no device answers on"), "{told}");
+    assert!(told.contains("the arm is gone"), "{told}");
     let device = scene.device();
     scene.await_motion(&mut actor);
     let ended = actor.end();
@@ -175,7 +175,17 @@ fn an_actor_without_its_device_says_what_to_start() {
 fn compare(truth: &Path, scene: &Scene) {
     let task = TaskConfig::load(scene.workplace.path("task.toml")).unwrap();
     let records = scene.workplace.run("remote").records_of(ActorId(0));
+    let killed = records.iter().find_map(|record| match &record.body {
+        RecordBody::EpisodeEnd(end) if end.truncation == Some(TruncationCause::Interrupted) => {
+            Some(record.position.episode)
+        }
+        _ => None,
+    });
     let verdict = ground_truth::compare(&ground_truth::read(truth), &records, &task, Times::Real);
     println!("{} moments of the arm were to be kept: {verdict}", verdict.happened);
-    assert!(verdict.is_clean() && verdict.happened > 0, "{:#?}", verdict.complaints);
+    // The gate goes on with the last command of an actor that is killed between a picture and its
+    // record, and to the cell that looks like a command that came after the picture.
+    let unseen = format!("{} lacks its last 1", killed.expect("the actor was killed"));
+    let lost: Vec<_> = verdict.complaints.iter().filter(|what| **what != unseen).collect();
+    assert!(lost.is_empty() && verdict.happened > 0, "{lost:#?}");
 }

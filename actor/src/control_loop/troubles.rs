@@ -88,7 +88,8 @@ impl ControlLoop {
         troubles
     }
 
-    /// After a device failed: waits until the arm is connected and every camera gives a picture.
+    /// After a device failed: waits until the arm is connected and, if a camera was what failed,
+    /// every camera gives a picture.
     /// `false` when the actor is to end instead.
     pub(super) fn await_devices(&mut self, shutdown: &AtomicBool) -> bool {
         while self.noticed.device.is_some() && self.is_device_away() {
@@ -110,6 +111,7 @@ impl ControlLoop {
             Err(ArmError::NeedsOperator(_)) => return false,
             _ => return true,
         };
-        devices.senses.try_cameras(&pose).is_err()
+        matches!(self.noticed.device, Some(Trouble::Camera { .. }))
+            && devices.senses.try_cameras(&pose).is_err()
     }
 }
