@@ -31,11 +31,22 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `cargo` in the repository.
+/// `cargo` in the repository, as from a terminal. What the cargo that runs this program says of
+/// this package would otherwise have build scripts that watch it (ring's) run again, and all that
+/// depends on them built again.
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(root);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+fn is_of_this_package(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let whole = ["CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || whole.contains(&&*name)
 }
 
 /// True if a program of one of these names can be found in PATH.
@@ -47,6 +58,15 @@ pub fn found_in_path(names: &[&str]) -> bool {
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn cargo_hears_nothing_of_this_package() {
+        let command = cargo(Path::new("."));
+        let removed = |name| command.get_envs().any(|(key, value)| key == name && value.is_none());
+        // Cargo gives them to every test.
+        assert!(removed("CARGO_PKG_NAME") && removed("CARGO_MANIFEST_DIR"));
+        assert!(!removed("CARGO_TARGET_DIR") && !removed("PATH"));
+    }
 
     #[test]
     fn a_command_can_be_typed_as_shown() {
