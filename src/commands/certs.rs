@@ -47,8 +47,9 @@ fn guide(folder: &Path, host: Option<&str>, made: &[Role]) -> String {
     }
     text += &format!(
         "ca.key stays here: whoever has it can let anybody in\n\n\
-         in the run file of each machine:\n  [link]\n  endpoint = \"tls/{}:7447\"  # the learner, by a name of its certificate\n  certificates = \"{folder}\"  # where the files lie there\n  \
-         actors = [{}]  # all that may append",
+         in the run file of each machine:\n  [link]\n  endpoint = \"tls/{}:7447\"  # a \
+         name of the learner's certificate\n  certificates = \"{folder}\"  # where the files lie \
+         there\n  actors = [{}]  # all that may append",
         host.unwrap_or("127.0.0.1"),
         actors.join(", ")
     );
