@@ -4,7 +4,10 @@
 #[path = "link_security/place.rs"]
 mod place;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use place::{ACTOR, LIMIT, Place, Proof, UNLISTED};
 use wire::{
@@ -16,6 +19,8 @@ use wire::{
 };
 use zenoh::Wait;
 
+const ROUNDS: usize = 300;
+
 #[test]
 fn with_its_own_certificate_an_actor_appends_and_gets_the_policy() {
     let place = Place::new();
@@ -23,6 +28,30 @@ fn with_its_own_certificate_an_actor_appends_and_gets_the_policy() {
     place.wait_until("the link stands", || actor.state() == LinkState::Connected);
     place.assert_served(&actor, ACTOR);
     assert_eq!(place.learner.actors(), [ACTOR]);
+}
+
+/// zenoh reads and writes one TLS connection from two threads unless it is told otherwise; then
+/// this traffic breaks the connection within seconds.
+#[test]
+fn traffic_both_ways_does_not_break_the_link() {
+    let place = Place::new();
+    let actor = place.actor(ACTOR);
+    place.wait_until("the link stands", || actor.state() == LinkState::Connected);
+    place.assert_served(&actor, ACTOR);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                place.publish_large();
+            }
+        });
+        let answers: Vec<_> = (0..ROUNDS)
+            .map(|_| actor.request(&place::large_hello(ACTOR), Duration::from_secs(20)))
+            .collect();
+        done.store(true, Ordering::SeqCst);
+        let failed = answers.iter().filter(|answer| answer.is_err()).count();
+        assert_eq!(failed, 0, "of {ROUNDS} requests");
+    });
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub const UNLISTED: ActorId = ActorId(7);
 /// How long an answer or a policy that must not come is waited for. What must come comes within
 /// milliseconds, as the positive tests show.
 pub const LIMIT: Duration = Duration::from_millis(1500);
+/// Bytes.
+const LARGE: usize = 300_000;
 const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -150,6 +152,11 @@ impl Place {
         self.learner.publish_policy(&policy()).unwrap();
     }
 
+    pub fn publish_large(&self) {
+        let parameters = vec![7; LARGE].into();
+        self.learner.publish_policy(&PolicySnapshot { parameters, ..policy() }).unwrap();
+    }
+
     /// How many requests for this actor have reached the learner.
     pub fn requests_of(&self, actor: ActorId) -> u64 {
         self.requests.lock().unwrap().get(&actor).copied().unwrap_or_default()
@@ -260,6 +267,12 @@ pub fn hello(actor: ActorId) -> ActorRequest {
         observation: ObservationSpec { proprio_dim: 3, cameras: vec![] },
         action: ActionSpec { dim: 2 },
     })
+}
+
+/// As long as a batch of records.
+pub fn large_hello(actor: ActorId) -> ActorRequest {
+    let ActorRequest::Hello(hello) = hello(actor) else { unreachable!() };
+    ActorRequest::Hello(Hello { task_hash: "x".repeat(LARGE), ..hello })
 }
 
 pub fn policy() -> PolicySnapshot {
