@@ -479,6 +479,8 @@ fn payload_bytes(record: &Record) -> usize {
 }
 
 #[cfg(test)]
+mod storage_faults;
+#[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,8 @@ pub enum TrainerError {
     #[error("the checkpoint {path} cannot be continued from")]
     Restore { path: PathBuf, source: RestoreError },
     #[error(
-        "the checkpoint {path} was made with another configuration: take the run's own files, or another --run"
+        "the checkpoint {path} was made with another network, learner or backbone in the run file: give the run its \
+         own file back, or take another --run"
     )]
     OtherConfiguration { path: PathBuf },
     #[error(

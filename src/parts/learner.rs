@@ -71,7 +71,7 @@ pub fn parts(
             architecture: networks::architecture(task, run, backbone.as_ref()),
             update: update_config(task, run),
             limiter: rate_limiter(run)?,
-            config_hash: run.hash(),
+            config_hash: run.learning_hash(),
             checkpoints: run_dir.checkpoints(),
             device,
             device_description,

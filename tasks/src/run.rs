@@ -350,6 +350,14 @@ impl RunConfig {
     pub fn hash(&self) -> String {
         load::hash(self)
     }
+
+    /// The same of what a training state follows from. A run that goes on may have another endpoint,
+    /// other threads or more steps; it may not have another network.
+    pub fn learning_hash(&self) -> String {
+        let base = Self::preset(self.preset);
+        let Self { device, budget, link, storage, threads, eval, .. } = base;
+        load::hash(&Self { device, budget, link, storage, threads, eval, ..self.clone() })
+    }
 }
 
 impl ConfigFile for RunConfig {

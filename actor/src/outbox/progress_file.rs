@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use replay::storage::{Storage, write_atomically};
+use replay::storage::{Storage, read_whole, write_atomically};
 use serde::{Deserialize, Serialize};
 use wire::EpisodeId;
 
@@ -39,7 +39,7 @@ impl ProgressFile {
 
     /// A file that is not there is the progress of a new run.
     pub fn read(&self) -> Result<Progress, OutboxError> {
-        let bytes = match std::fs::read(&self.path) {
+        let bytes = match read_whole(&*self.storage, &self.path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
             Err(source) => return Err(self.failed("reading", source)),

@@ -79,6 +79,17 @@ fn the_file_wins_over_the_preset() {
 }
 
 #[test]
+fn a_run_may_go_on_with_another_endpoint_and_more_steps_but_not_with_another_network() {
+    let hash = |text: &str| RunConfig::from_toml(text, "run.toml").unwrap().learning_hash();
+    let base = hash("");
+    assert_eq!(hash("[link]\nendpoint = \"tcp/127.0.0.1:7999\"\n[threads]\nlearner = 7\n"), base);
+    assert_eq!(hash("[budget]\nenv_steps = 99999\n"), base);
+    assert_ne!(hash("[network]\nhidden = [32]\n"), base);
+    assert_ne!(hash("[learner]\ndiscount = 0.9\n"), base);
+    assert_ne!(hash("seed = 9\n"), base);
+}
+
+#[test]
 fn a_file_that_says_what_the_defaults_say_has_their_hash() {
     let spelled = RunConfig::from_toml("learner.batch = 128\nseed = 0", "run").expect("ok");
     assert_eq!(spelled.hash(), RunConfig::preset(Preset::Reins).hash());
