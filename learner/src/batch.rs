@@ -17,8 +17,19 @@ pub struct Batch {
     /// [`bootstrap_mask`].
     pub bootstrap_mask: Tensor,
     pub next_observation: ObservationBatch,
+    /// Present where the agent learns gripper commands.
+    pub grasp: Option<GraspColumns>,
     /// How many of the first rows come from the demo view.
     pub demo_rows: i64,
+}
+
+/// What the grasp critic learns from.
+#[derive(Debug)]
+pub struct GraspColumns {
+    /// Index of the joint command `[n]`, i64; see [`nets::grasp::command_index`].
+    pub command: Tensor,
+    /// `[n]`, f32, 0 or below: what moving the gripper costs. The other critics do not see it.
+    pub penalty: Tensor,
 }
 
 /// Which action of a step the critics learn the value of.
@@ -96,6 +107,13 @@ impl Batch {
         let named = |which: &str, mismatch: String| format!("{which}: {mismatch}");
         expect("actions", self.action.size(), &[n, architecture.action_dim])
             .or_else(|| expect("rewards", self.reward.size(), &[n]))
+            .or_else(|| match (&self.grasp, architecture.grippers) {
+                (None, 0) => None,
+                (Some(grasp), 1..) => expect("gripper commands", grasp.command.size(), &[n])
+                    .or_else(|| expect("gripper penalties", grasp.penalty.size(), &[n])),
+                (None, _) => Some("gripper commands are missing".into()),
+                (Some(_), 0) => Some("gripper commands are there and none is learned".into()),
+            })
             .or_else(|| expect("bootstrap masks", self.bootstrap_mask.size(), &[n]))
             .or_else(|| self.observation.mismatch(architecture, n).map(|m| named("observation", m)))
             .or_else(|| {

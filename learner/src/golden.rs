@@ -4,23 +4,28 @@ use std::{collections::HashMap, path::Path};
 
 use nets::{
     architecture::{Architecture, HeadSpec},
+    augment::Shift,
+    backbone::{Backbone, BackboneConfig, Resnet10Config, WeightsSource},
+    grasp,
     head::{Images, ObservationBatch},
     params::{ParamSet, Span},
 };
+use safetensors::{Dtype, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 use wire::WeightsHash;
 
 use crate::{
     adam::Adam,
-    batch::Batch,
+    batch::{Batch, GraspColumns},
     losses::EntropyBackup,
     noise::{ActorNoise, PassNoise, UpdateNoise},
     train_state::{AgentSetup, TrainState},
-    update::{Losses, Plan, UpdateConfig, gradients_of, losses_of, update},
+    update::{Gradients, Losses, Plan, UpdateConfig, gradients_of, losses_of, update},
 };
 
 #[path = "../../nets/src/golden/hash_rule.rs"]
 mod hash_rule;
+mod hybrid;
 mod pixels;
 
 pub struct Golden(HashMap<String, Tensor>);
@@ -50,6 +55,9 @@ pub fn assert_close(got: &Tensor, expected: &Tensor, [rtol, atol]: [f64; 2], wha
     assert!(excess <= 0.0, "{what}: off by up to {:e}", error.max().double_value(&[]));
 }
 
+pub const CAMERAS: [&str; 2] = ["wrist_1", "wrist_2"];
+const DROPOUT: f64 = 0.1;
+
 pub const FORWARD: [f64; 2] = [2e-4, 2e-5];
 pub const GRADIENT: [f64; 2] = [1e-3, 1e-5];
 const PARAMETER: [f64; 2] = [0.0, 1e-5];
@@ -67,6 +75,10 @@ pub fn reference_name(name: &str) -> String {
         ["critic", "q"] => format!("modules_critic/{}", dense_or_norm("0")),
         ["critic", layer] => {
             format!("modules_critic/network/VmapMLP_0/{}", dense_or_norm(&layer["layer_".len()..]))
+        }
+        ["grasp", "q"] => format!("modules_grasp_critic/{}", dense_or_norm("0")),
+        ["grasp", layer] => {
+            format!("modules_grasp_critic/network/{}", dense_or_norm(&layer["layer_".len()..]))
         }
         ["policy", "mean"] => format!("modules_actor/{}", dense_or_norm("0")),
         ["policy", "log_std"] => format!("modules_actor/{}", dense_or_norm("1")),
@@ -102,7 +114,7 @@ fn fill(golden: &Golden, prefix: &str, params: &ParamSet) {
     tch::no_grad(|| {
         for (name, view) in params.named(&params.layout().whole()) {
             let value = golden.tensor(&format!("{prefix}/{}", reference_name(name)));
-            view.shallow_clone().copy_(&value.view_as(view));
+            view.shallow_clone().copy_(&from_reference(name, &value, view));
         }
     });
 }
@@ -132,14 +144,78 @@ fn batch_of(golden: &Golden) -> Batch {
         reward: golden.tensor("batch/rewards"),
         bootstrap_mask: golden.tensor("batch/masks"),
         next_observation: observation("next_observations"),
+        grasp: None,
         demo_rows: 0,
     }
 }
 
+/// The reference's actions [n, arms * 7] in their parts: six of each arm, and the grippers'.
+pub fn split_actions(golden: &Golden) -> (Tensor, GraspColumns) {
+    let actions = golden.tensor("batch/actions");
+    let n = actions.size()[0];
+    let per_arm = actions.view([n, -1, 7]);
+    let command = grasp::command_index(&per_arm.select(2, 6));
+    let penalty = golden.tensor("batch/grasp_penalty");
+    (per_arm.narrow(2, 0, 6).reshape([n, -1]), GraspColumns { command, penalty })
+}
+
+/// The reference's trunk with these parameters, by their names in it.
+pub fn trunk(arrays: &[(String, Tensor)], num_filters: u16, image_size: u16) -> Backbone {
+    let values: Vec<(&str, Vec<usize>, Vec<u8>)> = arrays
+        .iter()
+        .map(|(name, tensor)| {
+            let bytes =
+                nets::snapshot::to_vec(tensor).iter().flat_map(|x| x.to_le_bytes()).collect();
+            (name.as_str(), tensor.size().iter().map(|&size| size as usize).collect(), bytes)
+        })
+        .collect();
+    let views = values.iter().map(|(name, shape, bytes)| {
+        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunk.safetensors");
+    std::fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
+    let source = Resnet10Config::new(WeightsSource::Path(file));
+    let config = Resnet10Config { num_filters, image_size, ..source };
+    Backbone::load(&BackboneConfig::Resnet10(config), Device::Cpu).unwrap()
+}
+
+/// The reference's offsets of a crop, one for each row.
+pub fn shifts(golden: &Golden, name: &str) -> Vec<Shift> {
+    let offsets = golden.tensor(name).to_kind(Kind::Int64).flatten(0, -1);
+    let offsets: Vec<i64> = Vec::try_from(offsets).unwrap();
+    offsets.chunks(2).map(|o| Shift { row: o[0] as u8, col: o[1] as u8 }).collect()
+}
+
+/// The reference's shape of one of our parameters: only the spatial kernels are laid out otherwise,
+/// theirs [height, width, channels, kernels], ours [channels, place, kernels].
+pub fn to_reference(name: &str, ours: &Tensor) -> Tensor {
+    if name.ends_with("/spatial") {
+        ours.transpose(0, 1).contiguous()
+    } else {
+        ours.shallow_clone()
+    }
+}
+
+/// The other way round; `like` has our shape.
+pub fn from_reference(name: &str, theirs: &Tensor, like: &Tensor) -> Tensor {
+    match (name.ends_with("/spatial"), like.size().as_slice()) {
+        (true, [channels, area, kernels]) => {
+            theirs.reshape([*area, *channels, *kernels]).transpose(0, 1)
+        }
+        _ => theirs.view_as(like),
+    }
+}
+
 pub fn noise_of(golden: &Golden, step: usize, plan: Plan) -> UpdateNoise {
+    let mask = |which: &str, camera: &str| {
+        let keep =
+            golden.find(&format!("step{step}/rand/{which}/dropout_keep/encoder_{camera}"))?;
+        Some(keep.to_kind(Kind::Float) / (1.0 - DROPOUT))
+    };
     let pass = |which: &str| PassNoise {
         eps: golden.tensor(&format!("step{step}/rand/{which}/eps")),
-        dropout: Vec::new(),
+        dropout: CAMERAS.iter().filter_map(|camera| mask(which, camera)).collect(),
     };
     let subsample = golden.find(&format!("step{step}/rand/subsample_idx"));
     UpdateNoise {
@@ -160,6 +236,12 @@ pub fn check_losses(golden: &Golden, losses: &Losses, step: usize) {
     check(&losses.reward.mean(None), "info/critic/rewards");
     check(&losses.target_q, "mid/target_q");
     check(&losses.next_q, "mid/target_next_qs");
+    if let Some(grasp) = &losses.grasp {
+        check(&grasp.loss, "loss/grasp_critic");
+        check(&grasp.value.mean(None), "info/grasp_critic/predicted_grasp_qs");
+        check(&grasp.target.mean(None), "info/grasp_critic/target_grasp_qs");
+        check(&grasp.reward.mean(None), "info/grasp_critic/grasp_rewards");
+    }
     if let Some(actor) = &losses.actor {
         check(&actor.actor, "loss/actor");
         check(&actor.entropy, "info/actor/entropy");
@@ -182,19 +264,30 @@ pub fn named_gradients<'a>(
     named.iter().map(|(name, _)| *name).zip(values).collect()
 }
 
+/// Each loss by the reference's name, with its optimiser and its gradients.
+pub fn by_loss<'a>(
+    state: &'a TrainState,
+    gradients: &'a Gradients,
+) -> impl Iterator<Item = (&'static str, &'a Adam, &'a [Tensor])> {
+    let optimisers = &state.optimisers;
+    let grasp = optimisers.grasp.as_ref();
+    let always: [(&str, &Adam, &[Tensor]); 3] = [
+        ("critic", &optimisers.critic, &gradients.critic),
+        ("actor", &optimisers.actor, &gradients.actor),
+        ("temperature", &optimisers.temperature, &gradients.temperature),
+    ];
+    always.into_iter().chain(grasp.map(|adam| ("grasp_critic", adam, &gradients.grasp[..])))
+}
+
 fn check_gradients(golden: &Golden, state: &TrainState, losses: &Losses) {
     let gradients = gradients_of(state, losses);
-    let all: [(&str, &Adam, &[Tensor]); 3] = [
-        ("critic", &state.optimisers.critic, &gradients.critic),
-        ("actor", &state.optimisers.actor, &gradients.actor),
-        ("temperature", &state.optimisers.temperature, &gradients.temperature),
-    ];
-    for (loss, adam, gradients) in all {
+    for (loss, adam, gradients) in by_loss(state, &gradients) {
         let mut found = 0;
         for (name, gradient) in named_gradients(&state.params, adam.span(), gradients) {
             let expected = golden.find(&format!("step0/grad/{loss}/{}", reference_name(name)));
             found += usize::from(expected.is_some());
             let expected = expected.unwrap_or_else(|| gradient.zeros_like());
+            let gradient = to_reference(name, &gradient);
             assert_close(&gradient, &expected, GRADIENT, &format!("{loss} of {name}"));
         }
         let prefix = format!("step0/grad/{loss}/");
@@ -206,7 +299,8 @@ fn check_gradients(golden: &Golden, state: &TrainState, losses: &Losses) {
 fn check_params(golden: &Golden, prefix: &str, params: &ParamSet) {
     for (name, view) in params.named(&params.layout().whole()) {
         let expected = golden.tensor(&format!("{prefix}/{}", reference_name(name)));
-        assert_close(view, &expected, PARAMETER, &format!("{prefix} {name}"));
+        let view = to_reference(name, view);
+        assert_close(&view, &expected, PARAMETER, &format!("{prefix} {name}"));
     }
 }
 

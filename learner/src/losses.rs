@@ -74,6 +74,29 @@ pub fn critic_loss(q: &Tensor, target: &Tensor) -> Tensor {
     q.mse_loss(&target.expand_as(q), Reduction::Mean)
 }
 
+/// y = r + gamma m Gbar(s', argmax_b G(s', b)), `[B]`: double DQN (van Hasselt et al. 2016). `reward`
+/// includes the penalty of moving the gripper; `online` and `target` are [B, commands].
+pub fn grasp_target(
+    reward: &Tensor,
+    bootstrap_mask: &Tensor,
+    online: &Tensor,
+    target: &Tensor,
+    discount: f64,
+) -> Tensor {
+    let best = online.argmax(1, true); // [B, 1]
+    reward + bootstrap_mask * target.gather(1, &best, false).squeeze_dim(1) * discount
+}
+
+/// G of the commands that were given, `[B]`; `g` [B, commands], `command` `[B]`.
+pub fn value_of_command(g: &Tensor, command: &Tensor) -> Tensor {
+    g.gather(1, &command.unsqueeze(1), false).squeeze_dim(1)
+}
+
+/// L_G = mean_b (G(s, b) - y)², both `[B]`.
+pub fn grasp_loss(value: &Tensor, target: &Tensor) -> Tensor {
+    value.mse_loss(target, Reduction::Mean)
+}
+
 /// L_pi = -mean_b ( mean_i Q_i(s, a~) - alpha ln pi(a~ | s) ); `q` [E, B], `log_prob` `[B]`.
 ///
 /// The mean over the ensemble, not the minimum.

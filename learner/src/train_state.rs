@@ -49,6 +49,9 @@ pub struct TrainState {
 pub struct Optimisers {
     /// Owns critics and head.
     pub critic: Adam,
+    /// As in the reference: owns the grasp critic and moves the head too. Else it is the critic's
+    /// optimiser that owns the grasp critic.
+    pub grasp: Option<Adam>,
     /// Owns the policy; as in the reference also the head, of which the embedding of
     /// proprioception then has a gradient.
     pub actor: Adam,
@@ -83,7 +86,7 @@ struct Description {
     backbone: WeightsHash,
     config: UpdateConfig,
     counters: Counters,
-    adam_counts: [u64; 3],
+    adam_counts: Vec<u64>,
     rng: ChaCha8Rng,
     layout: Vec<(String, Vec<i64>, i64)>,
     projection_scales: Vec<f32>,
@@ -132,7 +135,7 @@ impl TrainState {
         let mut archive = ArchiveWriter::default();
         archive.add("params", self.params.flat());
         archive.add("target", self.target.flat());
-        for (name, adam) in Optimisers::NAMES.iter().zip(self.optimisers.all()) {
+        for (name, adam) in self.optimisers.all() {
             let [m, v] = adam.moments();
             archive.add(format!("adam/{name}/m"), m);
             archive.add(format!("adam/{name}/v"), v);
@@ -149,7 +152,7 @@ impl TrainState {
                 backbone: self.backbone,
                 config: self.config.clone(),
                 counters: self.counters,
-                adam_counts: self.optimisers.all().map(Adam::count),
+                adam_counts: self.optimisers.all().map(|(_, adam)| adam.count()).collect(),
                 rng: self.rng.clone(),
                 layout: described(&self.agent),
                 projection_scales: projections.iter().map(Projection::scale).collect(),
@@ -182,8 +185,10 @@ impl TrainState {
         let target = ParamSet::new(agent.layout.clone(), flat("target", &whole)?);
         let mut optimisers = Optimisers::new(&agent, &params, description.config.mechanics);
         let counts = description.adam_counts;
-        for ((name, adam), count) in Optimisers::NAMES.iter().zip(optimisers.all_mut()).zip(counts)
-        {
+        if counts.len() != optimisers.all().count() {
+            return Err(RestoreError::Layout);
+        }
+        for ((name, adam), count) in optimisers.all_mut().zip(counts) {
             let moment = |part: &str| flat(&format!("adam/{name}/{part}"), adam.span());
             let moments = [moment("m")?, moment("v")?];
             adam.restore(count, &moments);
@@ -202,27 +207,37 @@ impl TrainState {
 }
 
 impl Optimisers {
-    const NAMES: [&str; 3] = ["critic", "actor", "temperature"];
-
     fn new(agent: &Agent, params: &ParamSet, mechanics: Mechanics) -> Self {
         let spans = &agent.spans;
         let of_actor = match mechanics {
             Mechanics::Reins => spans.policy.clone(),
             Mechanics::HilSerl => spans.head.join(&spans.policy),
         };
+        let grasp = match mechanics {
+            Mechanics::HilSerl if agent.grasp.is_some() => {
+                Some(Adam::new(params, spans.grasp.join(&spans.head)))
+            }
+            _ => None,
+        };
         Self {
-            critic: Adam::new(params, spans.critic.join(&spans.head)),
+            critic: Adam::new(params, spans.critic.join(&spans.grasp).join(&spans.head)),
+            grasp,
             actor: Adam::new(params, of_actor),
             temperature: Adam::new(params, spans.temperature.clone()),
         }
     }
 
-    fn all(&self) -> [&Adam; 3] {
-        [&self.critic, &self.actor, &self.temperature]
+    /// By the names that they have in a saved state.
+    fn all(&self) -> impl Iterator<Item = (&'static str, &Adam)> {
+        let Self { critic, grasp, actor, temperature } = self;
+        let always = [("critic", critic), ("actor", actor), ("temperature", temperature)];
+        always.into_iter().chain(grasp.as_ref().map(|grasp| ("grasp", grasp)))
     }
 
-    fn all_mut(&mut self) -> [&mut Adam; 3] {
-        [&mut self.critic, &mut self.actor, &mut self.temperature]
+    fn all_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Adam)> {
+        let Self { critic, grasp, actor, temperature } = self;
+        let always = [("critic", critic), ("actor", actor), ("temperature", temperature)];
+        always.into_iter().chain(grasp.as_mut().map(|grasp| ("grasp", grasp)))
     }
 }
 

@@ -510,6 +510,7 @@ impl Training {
                 proprio: matrix(&sampled.next_proprio),
                 images: next_images,
             },
+            grasp: None,
             demo_rows: demo_rows as i64,
         }
     }

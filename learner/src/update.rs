@@ -113,8 +113,19 @@ pub struct UpdateInfo {
     pub reward: f32,
     /// alpha
     pub temperature: f32,
+    /// Where gripper commands are learned.
+    pub grasp: Option<GraspInfo>,
     /// In a full update.
     pub actor: Option<ActorInfo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GraspInfo {
+    pub loss: f32,
+    pub value: f32,
+    pub target: f32,
+    /// With the penalty.
+    pub reward: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,7 +162,19 @@ pub struct Losses {
     pub reward: Tensor,
     /// alpha, a constant.
     pub alpha: Tensor,
+    pub grasp: Option<GraspLosses>,
     pub actor: Option<ActorLosses>,
+}
+
+#[derive(Debug)]
+pub struct GraspLosses {
+    pub loss: Tensor,
+    /// G of the commands that were given, `[B]`.
+    pub value: Tensor,
+    /// `[B]`
+    pub target: Tensor,
+    /// With the penalty, `[B]`.
+    pub reward: Tensor,
 }
 
 #[derive(Debug)]
@@ -169,6 +192,8 @@ pub struct ActorLosses {
 #[derive(Debug)]
 pub struct Gradients {
     pub critic: Vec<Tensor>,
+    /// Where the grasp critic has an optimiser of its own.
+    pub grasp: Vec<Tensor>,
     pub actor: Vec<Tensor>,
     pub temperature: Vec<Tensor>,
 }
@@ -208,17 +233,24 @@ pub fn losses_of(
     };
     let alpha = agent.temperature.value(params.frozen());
 
-    let (next, next_q, target_q) = tch::no_grad(|| {
+    let (next, next_q, target_q, next_g) = tch::no_grad(|| {
         let (p, target) = (params.frozen(), target.frozen());
         let observation = &batch.next_observation;
         let encoding = agent.head.encode(p, p, observation, noise.next.masks());
         let next = agent.policy.forward(p, &encoding);
         let sample = next.sample(&noise.next.eps);
+        let online = agent.grasp.as_ref().map(|grasp| {
+            // As when acting: nothing is dropped.
+            let undropped = noise.next.masks().map(|_| agent.head.encode(p, p, observation, None));
+            grasp.forward(p, undropped.as_ref().unwrap_or(&encoding))
+        });
         let encoding = if agent.head.is_learned() {
             agent.head.encode(target, target, observation, None)
         } else {
             encoding
         };
+        let next_g = agent.grasp.as_ref().zip(online);
+        let next_g = next_g.map(|(grasp, online)| [online, grasp.forward(target, &encoding)]);
         let q = agent.critic.forward(target, &encoding, &sample.action);
         let next_value = NextValue {
             q: &q,
@@ -228,13 +260,14 @@ pub fn losses_of(
         };
         let rule = config.target_rule();
         let target_q = losses::td_target(&reward, &batch.bootstrap_mask, &next_value, rule);
-        (next, q, target_q)
+        (next, q, target_q, next_g)
     });
 
     let p = params.leaves();
     let encoding = agent.head.encode(p, p, &batch.observation, None);
     let q = agent.critic.forward(p, &encoding, &batch.action);
     let critic = losses::critic_loss(&q, &target_q);
+    let grasp = next_g.and_then(|next_g| grasp_losses(state, batch, &encoding, &reward, &next_g));
 
     let actor = match plan {
         Plan::CriticOnly => None,
@@ -244,7 +277,24 @@ pub fn losses_of(
             Some(actor_losses(state, batch, &encoding.detach(), &next, &alpha, noise))
         }
     };
-    Ok(Losses { critic, q, next_q, target_q, reward, alpha, actor })
+    Ok(Losses { critic, q, next_q, target_q, reward, alpha, grasp, actor })
+}
+
+/// `next_g`: G of the next observations, by the parameters and by the target's.
+fn grasp_losses(
+    TrainState { agent, params, config, .. }: &TrainState,
+    batch: &Batch,
+    encoding: &Tensor,
+    reward: &Tensor,
+    [online, target]: &[Tensor; 2],
+) -> Option<GraspLosses> {
+    let (grasp, columns) = agent.grasp.as_ref().zip(batch.grasp.as_ref())?;
+    let reward = reward + &columns.penalty;
+    let mask = &batch.bootstrap_mask;
+    let target = losses::grasp_target(&reward, mask, online, target, config.discount);
+    let g = grasp.forward(params.leaves(), encoding);
+    let value = losses::value_of_command(&g, &columns.command);
+    Some(GraspLosses { loss: losses::grasp_loss(&value, &target), value, target, reward })
 }
 
 /// The policy at the next observations, with dropout of its own where the head drops anything.
@@ -308,24 +358,38 @@ fn actor_losses(
 
 /// Gradients for the optimisers' spans.
 pub fn gradients_of(state: &TrainState, losses: &Losses) -> Gradients {
-    let of = |loss: &Tensor, optimiser: &crate::adam::Adam| {
-        Tensor::run_backward(&[loss], state.params.leaves_of(optimiser.span()), false, false)
+    let through = |losses: &[&Tensor], optimiser: &crate::adam::Adam, keep_graph| {
+        Tensor::run_backward(losses, state.params.leaves_of(optimiser.span()), keep_graph, false)
     };
+    let of = |loss: &Tensor, optimiser: &crate::adam::Adam| through(&[loss], optimiser, false);
     let optimisers = &state.optimisers;
-    let critic = of(&losses.critic, &optimisers.critic);
+    let (critic, grasp) = match (&losses.grasp, &optimisers.grasp) {
+        (None, _) => (of(&losses.critic, &optimisers.critic), Vec::new()),
+        // One optimiser for the sum of both.
+        (Some(grasp), None) => {
+            (through(&[&losses.critic, &grasp.loss], &optimisers.critic, false), Vec::new())
+        }
+        // Both go through the head's graph.
+        (Some(grasp), Some(adam)) => {
+            (through(&[&losses.critic], &optimisers.critic, true), of(&grasp.loss, adam))
+        }
+    };
     let (actor, temperature) = match &losses.actor {
         None => (Vec::new(), Vec::new()),
         Some(actor) => {
             (of(&actor.total, &optimisers.actor), of(&actor.temperature, &optimisers.temperature))
         }
     };
-    Gradients { critic, actor, temperature }
+    Gradients { critic, grasp, actor, temperature }
 }
 
 fn step(state: &mut TrainState, plan: Plan, gradients: &Gradients) {
     let TrainState { optimisers, config, counters, .. } = state;
     let (rate, temperature_rate) = (config.learning_rate, config.temperature_learning_rate);
     optimisers.critic.step(&gradients.critic, rate);
+    if let Some(grasp) = &mut optimisers.grasp {
+        grasp.step(&gradients.grasp, rate);
+    }
     match (plan, config.mechanics) {
         (Plan::Full, _) => {
             optimisers.actor.step(&gradients.actor, rate);
@@ -345,7 +409,7 @@ fn step(state: &mut TrainState, plan: Plan, gradients: &Gradients) {
 /// target <- (1 - tau) target + tau params
 fn move_target(agent: &Agent, params: &ParamSet, target: &ParamSet, config: &UpdateConfig) {
     let span = match config.mechanics {
-        Mechanics::Reins => agent.spans.critic.join(&agent.spans.head),
+        Mechanics::Reins => agent.spans.critic.join(&agent.spans.grasp).join(&agent.spans.head),
         Mechanics::HilSerl => agent.layout.whole(),
     };
     tch::no_grad(|| {
@@ -353,6 +417,7 @@ fn move_target(agent: &Agent, params: &ParamSet, target: &ParamSet, config: &Upd
     });
 }
 
+/// All figures in one tensor, so that a GPU is waited for once.
 fn read_info(losses: &Losses) -> UpdateInfo {
     tch::no_grad(|| {
         let mean = |x: &Tensor| x.mean(None);
@@ -363,6 +428,10 @@ fn read_info(losses: &Losses) -> UpdateInfo {
             mean(&losses.reward),
             losses.alpha.shallow_clone(),
         ];
+        if let Some(grasp) = &losses.grasp {
+            let GraspLosses { loss, value, target, reward } = grasp;
+            scalars.extend([loss.shallow_clone(), mean(value), mean(target), mean(reward)]);
+        }
         if let Some(actor) = &losses.actor {
             let bc =
                 actor.bc.as_ref().map_or_else(|| actor.actor.zeros_like(), Tensor::shallow_clone);
@@ -373,18 +442,25 @@ fn read_info(losses: &Losses) -> UpdateInfo {
                 actor.temperature.shallow_clone(),
             ]);
         }
-        let values = nets::snapshot::to_vec(&Tensor::stack(&scalars, 0));
+        let mut values = nets::snapshot::to_vec(&Tensor::stack(&scalars, 0)).into_iter();
+        let mut next = || values.next().expect("as many values as scalars");
         UpdateInfo {
-            critic_loss: values[0],
-            q: values[1],
-            target_q: values[2],
-            reward: values[3],
-            temperature: values[4],
+            critic_loss: next(),
+            q: next(),
+            target_q: next(),
+            reward: next(),
+            temperature: next(),
+            grasp: losses.grasp.as_ref().map(|_| GraspInfo {
+                loss: next(),
+                value: next(),
+                target: next(),
+                reward: next(),
+            }),
             actor: losses.actor.as_ref().map(|_| ActorInfo {
-                actor_loss: values[5],
-                bc_loss: values[6],
-                entropy: values[7],
-                temperature_loss: values[8],
+                actor_loss: next(),
+                bc_loss: next(),
+                entropy: next(),
+                temperature_loss: next(),
             }),
         }
     })
@@ -392,11 +468,15 @@ fn read_info(losses: &Losses) -> UpdateInfo {
 
 impl UpdateInfo {
     fn is_finite(&self) -> bool {
-        let Self { critic_loss, q, target_q, reward, temperature, actor } = self;
+        let Self { critic_loss, q, target_q, reward, temperature, grasp, actor } = self;
         let own = [critic_loss, q, target_q, reward, temperature].iter().all(|x| x.is_finite());
-        own && actor.is_none_or(|actor| {
-            let ActorInfo { actor_loss, bc_loss, entropy, temperature_loss } = actor;
-            [actor_loss, bc_loss, entropy, temperature_loss].iter().all(|x| x.is_finite())
-        })
+        let grasps = grasp.is_none_or(|GraspInfo { loss, value, target, reward }| {
+            [loss, value, target, reward].iter().all(|x| x.is_finite())
+        });
+        own && grasps
+            && actor.is_none_or(|actor| {
+                let ActorInfo { actor_loss, bc_loss, entropy, temperature_loss } = actor;
+                [actor_loss, bc_loss, entropy, temperature_loss].iter().all(|x| x.is_finite())
+            })
     }
 }

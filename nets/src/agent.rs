@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     architecture::Architecture,
     critic::CriticEnsemble,
+    grasp::GraspCritic,
     head::Head,
     params::{Layout, Span},
     policy::Policy,
@@ -13,10 +14,12 @@ use crate::{
 };
 
 /// Which parameters belong to what. In this order, so that what the critic's optimiser owns
-/// (critic and head), and what the policy's may own (head and policy), lies side by side.
+/// (critics and head), and what the policy's may own (head and policy), lies side by side.
 #[derive(Clone, Debug)]
 pub struct Spans {
     pub critic: Span,
+    /// Empty where no gripper is learned.
+    pub grasp: Span,
     pub head: Span,
     pub policy: Span,
     pub temperature: Span,
@@ -29,6 +32,7 @@ pub struct Agent {
     pub layout: Arc<Layout>,
     pub spans: Spans,
     pub critic: CriticEnsemble,
+    pub grasp: Option<GraspCritic>,
     pub head: Head,
     pub policy: Policy,
     pub temperature: Temperature,
@@ -44,6 +48,10 @@ impl Agent {
             let size = [architecture.critics, encoding + action];
             CriticEnsemble::new(layout, size, hidden, architecture.critic_output)
         });
+        let (grasp, grasp_span) = layout.span(|layout| match architecture.grippers {
+            0 => None,
+            grippers => Some(GraspCritic::new(layout, encoding, hidden, grippers)),
+        });
         let (head, head_span) = layout.span(|layout| Head::new(layout, &architecture, projections));
         let (policy, policy_span) = layout
             .span(|layout| Policy::new(layout, [encoding, action], hidden, architecture.std_rule));
@@ -51,10 +59,20 @@ impl Agent {
             layout.span(|layout| Temperature::new(layout, architecture.temperature_init));
         let spans = Spans {
             critic: critic_span,
+            grasp: grasp_span,
             head: head_span,
             policy: policy_span,
             temperature: temperature_span,
         };
-        Self { architecture, layout: Arc::new(layout), spans, critic, head, policy, temperature }
+        Self {
+            architecture,
+            layout: Arc::new(layout),
+            spans,
+            critic,
+            grasp,
+            head,
+            policy,
+            temperature,
+        }
     }
 }

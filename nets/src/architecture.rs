@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wire::action::MAX_ACTION_DIM;
 
-use crate::{critic::CriticOutput, policy::StdRule};
+use crate::{critic::CriticOutput, grasp::GRIPPERS_MAX, policy::StdRule};
 
 const WIDTH_MAX: i64 = 1 << 20;
 const LAYERS_MAX: usize = 8;
@@ -81,6 +81,9 @@ pub struct Architecture {
     pub critic_output: CriticOutput,
     /// alpha before the first update.
     pub temperature_init: f64,
+    /// Grippers whose commands are learned, beside the continuous actions.
+    #[serde(default)]
+    pub grippers: u8,
 }
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -103,6 +106,7 @@ impl Architecture {
             critics: 2,
             critic_output: CriticOutput::Separate,
             temperature_init: 0.01,
+            grippers: 0,
         }
     }
 
@@ -133,6 +137,17 @@ impl Architecture {
             let (got, allowed) =
                 (self.temperature_init.to_string(), format!("above 0, up to {TEMPERATURE_MAX}"));
             return Err(ArchitectureError { field: "temperature_init", got, allowed });
+        }
+        if self.grippers > GRIPPERS_MAX {
+            let (got, allowed) = (self.grippers.to_string(), format!("0 to {GRIPPERS_MAX}"));
+            return Err(ArchitectureError { field: "grippers", got, allowed });
+        }
+        let arms = i64::from(self.grippers.max(1));
+        let all = self.action_dim + i64::from(self.grippers);
+        if self.action_dim % arms != 0 || all > MAX_ACTION_DIM as i64 {
+            let got = self.action_dim.to_string();
+            let allowed = format!("as many for each of {arms} arms, up to {MAX_ACTION_DIM} in all");
+            return Err(ArchitectureError { field: "action_dim", got, allowed });
         }
         if self.head == HeadSpec::StateOnly {
             return Ok(());

@@ -9,6 +9,7 @@ pub mod augment;
 pub mod backbone;
 pub mod critic;
 pub mod device;
+pub mod grasp;
 pub mod head;
 pub mod init;
 pub mod mlp;

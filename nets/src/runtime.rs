@@ -19,6 +19,7 @@ use wire::{
 
 use crate::{
     architecture::Architecture,
+    grasp::{self, GraspCritic},
     head::{Head, Images, ObservationBatch},
     params::{Layout, ParamSet},
     policy::Policy,
@@ -50,20 +51,19 @@ pub enum ActError {
 pub struct PolicyRuntime {
     provenance: Provenance,
     architecture: Architecture,
-    head: Head,
-    policy: Policy,
+    acting: Acting,
     params: ParamSet,
 }
 
 impl PolicyRuntime {
     pub fn from_snapshot(snapshot: &PolicySnapshot, device: Device) -> Result<Self, SnapshotError> {
         let shapes = |architecture: &Architecture| {
-            let (layout, ..) = modules(architecture, Vec::new());
+            let (layout, _) = Acting::new(architecture, Vec::new());
             layout.specs().iter().map(|s| (s.name.clone(), s.shape.clone())).collect()
         };
         let mut checked = snapshot::read(&snapshot.parameters, shapes)?;
         let projections = checked.projections.iter().map(|p| p.to_device(device)).collect();
-        let (layout, head, policy) = modules(&checked.architecture, projections);
+        let (layout, acting) = Acting::new(&checked.architecture, projections);
         let mut flat = vec![0.0; layout.len() as usize];
         for spec in layout.specs() {
             let values = checked.values.remove(&spec.name).expect("every parameter was read");
@@ -78,8 +78,7 @@ impl PolicyRuntime {
                 backbone: snapshot.backbone,
             },
             architecture: checked.architecture,
-            head,
-            policy,
+            acting,
             params: ParamSet::new(Arc::new(layout), flat),
         })
     }
@@ -101,18 +100,22 @@ impl PolicyRuntime {
         &self.architecture
     }
 
-    /// With a generator an action is sampled; without, it is the mean one, tanh(mu).
+    /// With a generator an action is sampled; without, it is the mean one, tanh(mu). Of an arm with
+    /// a gripper that is learned, the gripper's greedy command (-1 close, 0 stay, +1 open) comes
+    /// behind the arm's continuous part.
     pub fn act(
         &self,
         observation: &Observation,
         rng: Option<&mut ChaCha8Rng>,
     ) -> Result<Action, ActError> {
         self.check(observation)?;
-        let action = tch::no_grad(|| {
+        let Acting { grasp, head, policy } = &self.acting;
+        let (action, command) = tch::no_grad(|| {
             let params = self.params.frozen();
-            let encoding = self.head.encode(params, params, &self.batch_of(observation), None);
-            let distribution = self.policy.forward(params, &encoding);
-            match rng {
+            let encoding = head.encode(params, params, &self.batch_of(observation), None);
+            let distribution = policy.forward(params, &encoding);
+            let command = grasp.as_ref().map(|g| g.best(params, &encoding).int64_value(&[0]));
+            let action = match rng {
                 None => distribution.mode(),
                 Some(rng) => {
                     let dim = self.architecture.action_dim as usize;
@@ -120,10 +123,24 @@ impl PolicyRuntime {
                     let eps = Tensor::from_slice(&eps).to_device(self.params.device());
                     (distribution.mean + distribution.std * eps).tanh()
                 }
-            }
+            };
+            (action, command)
         });
-        let action = Action::from_slice(&to_vec(&action));
+        let action = to_vec(&action);
+        let action = match command {
+            None => Action::from_slice(&action),
+            Some(command) => self.with_grippers(&action, command),
+        };
         if action.is_finite() { Ok(action) } else { Err(ActError::NotFinite) }
+    }
+
+    fn with_grippers(&self, continuous: &[f32], command: i64) -> Action {
+        let grippers = self.architecture.grippers;
+        let per_arm = continuous.len() / usize::from(grippers);
+        let arms = continuous.chunks(per_arm).zip(grasp::command_parts(command, grippers));
+        let values: Vec<f32> =
+            arms.flat_map(|(arm, gripper)| arm.iter().copied().chain([gripper])).collect();
+        Action::from_slice(&values)
     }
 
     fn check(&self, observation: &Observation) -> Result<(), ActError> {
@@ -173,10 +190,23 @@ impl PolicyRuntime {
 }
 
 /// Head and policy alone, under the same names as in the whole agent.
-fn modules(architecture: &Architecture, projections: Vec<Projection>) -> (Layout, Head, Policy) {
-    let mut layout = Layout::default();
-    let head = Head::new(&mut layout, architecture, projections);
-    let size = [Head::width(architecture), architecture.action_dim];
-    let policy = Policy::new(&mut layout, size, &architecture.hidden, architecture.std_rule);
-    (layout, head, policy)
+/// The modules that a snapshot holds, in its order.
+#[derive(Debug)]
+struct Acting {
+    grasp: Option<GraspCritic>,
+    head: Head,
+    policy: Policy,
+}
+
+impl Acting {
+    fn new(architecture: &Architecture, projections: Vec<Projection>) -> (Layout, Self) {
+        let mut layout = Layout::default();
+        let (width, hidden) = (Head::width(architecture), &architecture.hidden);
+        let grippers = architecture.grippers;
+        let grasp = (grippers > 0).then(|| GraspCritic::new(&mut layout, width, hidden, grippers));
+        let head = Head::new(&mut layout, architecture, projections);
+        let size = [width, architecture.action_dim];
+        let policy = Policy::new(&mut layout, size, hidden, architecture.std_rule);
+        (layout, Self { grasp, head, policy })
+    }
 }

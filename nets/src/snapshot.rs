@@ -1,4 +1,4 @@
-//! What the learner publishes: head and policy, without trunk and critics.
+//! What the learner publishes: head, policy and grasp critic, without trunk and the other critics.
 //!
 //! A safetensors file in memory: parameters by name, projections as `projection/<camera>/...`, the
 //! architecture as JSON in the metadata. Everything is checked before anything is believed.
@@ -54,13 +54,14 @@ pub struct Provenance {
     pub backbone: WeightsHash,
 }
 
-/// Parameters of head and policy for the actors.
+/// Parameters of what acts, for the actors.
 pub fn snapshot(
     agent: &Agent,
     params: &ParamSet,
     provenance: Provenance,
 ) -> Result<PolicySnapshot, SnapshotError> {
-    let span = agent.spans.head.join(&agent.spans.policy);
+    let spans = &agent.spans;
+    let span = spans.grasp.join(&spans.head).join(&spans.policy);
     let named = params.named(&span).map(|(name, value)| (name.to_owned(), value.shallow_clone()));
     let cameras = agent.architecture.head.cameras();
     let constants = cameras.iter().zip(agent.head.projections()).flat_map(|(camera, p)| {

@@ -1,45 +1,30 @@
 //! A whole update of the reference's agent at full size, from pixels: crop, trunk, heads, losses,
-//! gradients, Adam, target (file g6a). Parameters and images come from the hash rule; of each tensor
+//! gradients, Adam, target (files g6a and g6b). Parameters and images come from the hash rule; of each tensor
 //! the file holds two numbers, its norm and its product with a hashed direction.
-
-use std::path::Path;
 
 use nets::{
     architecture::{Architecture, HeadSpec},
     augment::{Shift, shifted},
-    backbone::{Backbone, BackboneConfig, Resnet10Config, WeightsSource},
+    backbone::Backbone,
     head::{Images, ObservationBatch},
     params::ParamSet,
 };
-use safetensors::{Dtype, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 use wire::WeightsHash;
 
 use super::{
-    FORWARD, FULL, Golden, assert_close, check_losses, hash_rule::hash_uniform, named_gradients,
-    noise_of, reference_name,
+    CAMERAS, FORWARD, FULL, Golden, assert_close, by_loss, check_losses, from_reference,
+    hash_rule::hash_uniform, named_gradients, noise_of, reference_name, shifts, split_actions,
+    to_reference,
 };
 use crate::{
-    adam::Adam,
     batch::Batch,
     train_state::{AgentSetup, TrainState},
     update::{UpdateConfig, gradients_of, losses_of, update},
 };
 
-const SALT: &str = "g6a_full_sac/";
-const CAMERAS: [&str; 2] = ["wrist_1", "wrist_2"];
 const BATCH: i64 = 4;
 const SIDE: i64 = 128;
-
-/// The reference's shape of one of our parameters: only the spatial kernels are laid out otherwise,
-/// theirs [height, width, channels, kernels], ours [channels, place, kernels].
-fn to_reference(name: &str, ours: &Tensor) -> Tensor {
-    if name.ends_with("/spatial") {
-        ours.transpose(0, 1).contiguous()
-    } else {
-        ours.shallow_clone()
-    }
-}
 
 fn hashed(path: &str, salt: &str, shape: &[i64]) -> Tensor {
     let fan_in: i64 = match shape {
@@ -65,17 +50,13 @@ fn fill(params: &ParamSet, salt: &str) {
         for (name, view) in params.named(&params.layout().whole()) {
             let shape = to_reference(name, view).size();
             let value = hashed(&reference_name(name), salt, &shape);
-            view.shallow_clone().copy_(&if name.ends_with("/spatial") {
-                value.transpose(0, 1)
-            } else {
-                value
-            });
+            view.shallow_clone().copy_(&from_reference(name, &value, view));
         }
     });
 }
 
 /// The trunk of the first camera serves both.
-fn trunk(folder: &Path) -> Backbone {
+fn trunk(salt: &str) -> Backbone {
     let mut arrays: Vec<(String, Vec<i64>)> = Vec::new();
     let mut layer = |norm: String, conv: String, shape: [i64; 4]| {
         arrays.push((format!("{conv}/kernel"), shape.to_vec()));
@@ -94,21 +75,14 @@ fn trunk(folder: &Path) -> Backbone {
         }
     }
     let path = "modules_actor/encoder/encoder_wrist_1/pretrained_encoder/";
-    let values: Vec<(String, Vec<usize>, Vec<u8>)> = arrays
-        .iter()
+    let arrays: Vec<(String, Tensor)> = arrays
+        .into_iter()
         .map(|(name, shape)| {
-            let values = nets::snapshot::to_vec(&hashed(&format!("{path}{name}"), SALT, shape));
-            let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (name.clone(), shape.iter().map(|&size| size as usize).collect(), bytes)
+            let value = hashed(&format!("{path}{name}"), salt, &shape);
+            (name, value)
         })
         .collect();
-    let views = values.iter().map(|(name, shape, bytes)| {
-        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
-    let file = folder.join("trunk.safetensors");
-    std::fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
-    let config = BackboneConfig::Resnet10(Resnet10Config::new(WeightsSource::Path(file)));
-    Backbone::load(&config, Device::Cpu).unwrap()
+    super::trunk(&arrays, 64, SIDE as u16)
 }
 
 /// hash_u8: coarse squares of 8 x 8 pixels and fine noise.
@@ -126,24 +100,27 @@ fn picture(name: &str) -> Tensor {
 }
 
 struct Pixels {
+    /// Name of the file; names and salts begin with it.
+    name: &'static str,
     golden: Golden,
     trunk: Backbone,
     state: TrainState,
 }
 
 impl Pixels {
-    fn load() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn load(name: &'static str, grippers: u8) -> Self {
         let head = HeadSpec::spatial_embedding(CAMERAS.map(str::to_owned).to_vec(), [512, 4, 4]);
         let setup = AgentSetup {
-            architecture: Architecture::hil_serl(19, 6, head),
+            architecture: Architecture { grippers, ..Architecture::hil_serl(19, 6, head) },
             projections: Vec::new(),
             backbone: WeightsHash([0; 32]),
         };
-        let state = TrainState::new(setup, UpdateConfig::hil_serl(6), 0, Device::Cpu);
-        fill(&state.params, SALT);
-        fill(&state.target, "g6a_full_sac/target/");
-        Self { golden: Golden::load("g6a_full_sac"), trunk: trunk(folder.path()), state }
+        let config = UpdateConfig::hil_serl(6 + usize::from(grippers));
+        let state = TrainState::new(setup, config, 0, Device::Cpu);
+        let salt = format!("{name}/");
+        fill(&state.params, &salt);
+        fill(&state.target, &format!("{salt}target/"));
+        Self { name, golden: Golden::load(name), trunk: trunk(&salt), state }
     }
 
     /// `crop`: the offsets in the file; `None` leaves the pictures as they are.
@@ -151,19 +128,10 @@ impl Pixels {
         let golden = &self.golden;
         let shifts: Vec<Shift> = match crop {
             None => vec![Shift::NONE; BATCH as usize],
-            Some(name) => {
-                let offsets: Vec<i64> = Vec::try_from(
-                    golden
-                        .tensor(&format!("step0/rand/{name}"))
-                        .to_kind(Kind::Int64)
-                        .flatten(0, -1),
-                )
-                .unwrap();
-                offsets.chunks(2).map(|o| Shift { row: o[0] as u8, col: o[1] as u8 }).collect()
-            }
+            Some(crop) => shifts(golden, &format!("step0/rand/{crop}")),
         };
         let features = CAMERAS.map(|camera| {
-            let frames = picture(&format!("g6a_full_sac/{pictures}/{camera}"));
+            let frames = picture(&format!("{}/{pictures}/{camera}", self.name));
             let row = golden.tensor(&format!("check/{which}/{camera}_row0"));
             assert!(frames.select(1, 0).equal(&row), "the picture of {camera} is made otherwise");
             let maps = self.trunk.encode_tensor(&shifted(&frames, &shifts).unwrap()).unwrap();
@@ -176,9 +144,17 @@ impl Pixels {
     }
 
     fn batch(&self) -> Batch {
+        let (action, grasp) = match self.state.agent.architecture.grippers {
+            0 => (self.golden.tensor("batch/actions"), None),
+            _ => {
+                let (action, grasp) = split_actions(&self.golden);
+                (action, Some(grasp))
+            }
+        };
         Batch {
             observation: self.observation("observations", "obs", Some("crop_obs")),
-            action: self.golden.tensor("batch/actions"),
+            action,
+            grasp,
             reward: self.golden.tensor("batch/rewards"),
             bootstrap_mask: self.golden.tensor("batch/masks"),
             next_observation: self.observation("next_observations", "next", Some("crop_next")),
@@ -208,9 +184,17 @@ impl Pixels {
     }
 }
 
+/// g6a and g6b: without and with a gripper.
+const FILES: [(&str, u8); 2] = [("g6a_full_sac", 0), ("g6b_full_hybrid_single", 1)];
+
 #[test]
 fn networks_at_full_size_give_the_references_values() {
-    let pixels = Pixels::load();
+    for (name, grippers) in FILES {
+        check_networks(&Pixels::load(name, grippers));
+    }
+}
+
+fn check_networks(pixels: &Pixels) {
     let (golden, state) = (&pixels.golden, &pixels.state);
     let check = |got: &Tensor, name: &str| assert_close(got, &golden.tensor(name), FORWARD, name);
     tch::no_grad(|| {
@@ -225,24 +209,33 @@ fn networks_at_full_size_give_the_references_values() {
         let distribution = agent.policy.forward(p, &encoding);
         check(&distribution.mean, "fwd/policy/mean");
         check(&distribution.std, "fwd/policy/std");
-        check(&distribution.mode(), "fwd/sample_actions/argmax");
+        let mode = distribution.mode();
+        let greedy = match &agent.grasp {
+            None => mode,
+            Some(grasp) => {
+                check(&grasp.forward(p, &encoding), "fwd/grasp/q");
+                check(&grasp.forward(target, &of_target), "fwd/grasp/q_target_params");
+                let command = (grasp.best(p, &encoding) - 1).unsqueeze(1);
+                Tensor::cat(&[mode, command.to_kind(Kind::Float)], 1)
+            }
+        };
+        check(&greedy, "fwd/sample_actions/argmax");
     });
 }
 
 #[test]
 fn an_update_at_full_size_from_pixels_is_the_references() {
-    let mut pixels = Pixels::load();
+    for (name, grippers) in FILES {
+        check_update(Pixels::load(name, grippers));
+    }
+}
+
+fn check_update(mut pixels: Pixels) {
     let (batch, noise) = (pixels.batch(), noise_of(&pixels.golden, 0, FULL));
     let losses = losses_of(&pixels.state, &batch, FULL, &noise).unwrap();
     check_losses(&pixels.golden, &losses, 0);
     let gradients = gradients_of(&pixels.state, &losses);
-    let optimisers = &pixels.state.optimisers;
-    let all: [(&str, &Adam, &[Tensor]); 3] = [
-        ("critic", &optimisers.critic, &gradients.critic),
-        ("actor", &optimisers.actor, &gradients.actor),
-        ("temperature", &optimisers.temperature, &gradients.temperature),
-    ];
-    for (loss, adam, gradients) in all {
+    for (loss, adam, gradients) in by_loss(&pixels.state, &gradients) {
         for (name, gradient) in named_gradients(&pixels.state.params, adam.span(), gradients) {
             let path = format!("step0/grad/{loss}/{}", reference_name(name));
             if pixels.golden.find(&path).is_some() {
