@@ -45,36 +45,39 @@ pub struct FeatureCache {
     cameras: usize,
     /// Per frame, as in the store.
     variants: usize,
-    shift_px: u8,
-    /// Of the shifts. They are drawn by a frame's place, not in the order in which frames come, so
-    /// that a learner that resumes computes the same ones.
-    shift_seed: u64,
+    shifts: FrameShifts,
     device: Device,
 }
 
+/// How shifted variants of a frame are drawn: by the frame's place, not in the order in which frames
+/// come, so that a learner that resumes computes the same ones.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameShifts {
+    /// In each direction; more than the network's padding counts as that.
+    pub most_px: u8,
+    pub seed: u64,
+}
+
 impl FeatureCache {
-    /// Batches of raw features, for a head that learns from them.
-    pub fn raw(store: &ReplayStore, device: Device) -> Self {
-        Self::new(store, Kept::Raw, device)
-    }
-
-    /// Batches of projected features.
-    pub fn projected(store: &ReplayStore, projections: Vec<Projection>, device: Device) -> Self {
-        let width = projections.iter().map(|p| p.size()[1] as usize).sum();
-        let kept = Kept::Projected { projections, width, rows: Vec::new(), done: 0 };
-        Self::new(store, kept, device)
-    }
-
-    fn new(store: &ReplayStore, kept: Kept, device: Device) -> Self {
+    /// Batches of projected features, or of raw ones, for a head that learns from them, where there
+    /// are no projections.
+    pub fn new(
+        store: &ReplayStore,
+        projections: &[Projection],
+        shifts: FrameShifts,
+        device: Device,
+    ) -> Self {
+        let kept = if projections.is_empty() {
+            Kept::Raw
+        } else {
+            let projections: Vec<_> = projections.iter().map(|p| p.to_device(device)).collect();
+            let width = projections.iter().map(|p| p.size()[1] as usize).sum();
+            Kept::Projected { projections, width, rows: Vec::new(), done: 0 }
+        };
         let (cameras, variants) =
             store.features().map_or((0, 1), |f| (f.spec().dims.len(), f.spec().variants));
-        Self { kept, cameras, variants, shift_px: SHIFT_MAX / 2, shift_seed: 0, device }
-    }
-
-    /// Shifted variants are moved by at most so many pixels in each direction, as `seed` says.
-    #[must_use]
-    pub fn shifting_by(self, shift_px: u8, seed: u64) -> Self {
-        Self { shift_px: shift_px.min(SHIFT_MAX / 2), shift_seed: seed, ..self }
+        let shifts = FrameShifts { most_px: shifts.most_px.min(SHIFT_MAX / 2), ..shifts };
+        Self { kept, cameras, variants, shifts, device }
     }
 
     /// Brings the cache up to the store: computes what is lacking, projects what is new.
@@ -181,10 +184,10 @@ impl FeatureCache {
     /// Offsets count from the padded frame's corner: the middle one moves nothing.
     fn shift(&self, row: &FeatureRef) -> Shift {
         let place = row.observation.0 as usize * self.cameras + row.camera;
-        let mut rng = ChaCha8Rng::seed_from_u64(self.shift_seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.shifts.seed);
         rng.set_stream((place * self.variants + row.variant) as u64);
         let middle = SHIFT_MAX / 2;
-        let range = middle - self.shift_px..=middle + self.shift_px;
+        let range = middle - self.shifts.most_px..=middle + self.shifts.most_px;
         Shift { row: rng.random_range(range.clone()), col: rng.random_range(range) }
     }
 }

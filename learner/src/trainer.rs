@@ -4,17 +4,18 @@
 //! Decides nothing about threads or links: [`Trainer::pump`] does one portion of work and says
 //! what came of it, so that the free-running process and the lockstep run share every line.
 
+mod training;
+
 use std::{path::PathBuf, sync::Arc};
 
 use nets::{
-    architecture::Architecture,
+    architecture::{Architecture, HeadSpec},
     backbone::Backbone,
-    head::{Images, ObservationBatch},
     projection::Projection,
     snapshot::SnapshotError,
 };
-use replay::{DiskStorage, InsertError, RateLimiter, ReplayStore, View, symmetric_sample};
-use tch::{Device, Tensor};
+use replay::{DiskStorage, InsertError, RateLimiter, ReplayStore, View};
+use tch::Device;
 use thiserror::Error;
 use wire::{
     Clock, EpisodeKind, LearnerStep, Outcome, Pace, PolicySnapshot, PolicyVersion, Timestamp,
@@ -22,16 +23,17 @@ use wire::{
 
 use crate::{
     archive::ArchiveError,
-    batch::{Batch, LearnedActions, bootstrap_mask, choose_actions},
+    batch::LearnedActions,
     checkpoint::{self, Checkpoint, CheckpointError, Found},
-    feature_cache::{FeatureCache, FeatureCacheError, fit_projections},
+    feature_cache::{FeatureCache, FeatureCacheError, FrameShifts, fit_projections},
     ingest::Ingest,
     metrics::Metrics,
     status::{Phase, Status},
-    tally::Tally,
     train_state::{AgentSetup, RestoreError, TrainState},
-    update::{Plan, UpdateConfig, UpdateError, update},
+    update::{UpdateConfig, UpdateError},
 };
+
+use training::Training;
 
 /// Rows of lacking features that one portion computes.
 const BACKBONE_ROWS: usize = 32;
@@ -49,8 +51,8 @@ pub enum TrainerError {
     #[error("the checkpoint {path} cannot be continued from")]
     Restore { path: PathBuf, source: RestoreError },
     #[error(
-        "the checkpoint {path} was made with another network, learner or backbone in the run file: give the run its \
-         own file back, or take another --run"
+        "the checkpoint {path} was made with another network, learner or backbone in the run file: \
+         give the run its own file back, or take another --run"
     )]
     OtherConfiguration { path: PathBuf },
     #[error(
@@ -94,6 +96,10 @@ pub struct TrainerConfig {
 }
 
 impl TrainerConfig {
+    fn shifts(&self) -> FrameShifts {
+        FrameShifts { most_px: self.shift_px, seed: self.seed }
+    }
+
     /// Training time of the run, at `now`, in a process that began to train at `began`.
     fn minutes(&self, began: Timestamp, now: Timestamp) -> f64 {
         self.minutes_before + now.since(began).as_secs_f64() / 60.0
@@ -116,15 +122,6 @@ pub struct Output {
     pub metrics: Option<(LearnerStep, Metrics)>,
     /// A checkpoint is due, after the rest of this.
     pub checkpoint: bool,
-}
-
-#[derive(Debug)]
-struct Training {
-    state: TrainState,
-    cache: FeatureCache,
-    sampled: replay::Batch,
-    /// Update figures since the last line of metrics.
-    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -288,12 +285,12 @@ impl Trainer {
             return Ok(Work::Done);
         }
         if let Some(backbone) = &self.backbone {
-            let cache = FeatureCache::raw(&inner.store, self.config.device)
-                .shifting_by(self.config.shift_px, self.config.seed);
+            let shifts = self.config.shifts();
+            let cache = FeatureCache::new(&inner.store, &[], shifts, self.config.device);
             while cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS)? > 0 {}
         }
         let projections = match &self.config.architecture.head {
-            nets::architecture::HeadSpec::Pca { components, .. } => {
+            HeadSpec::Pca { components, .. } => {
                 fit_projections(&inner.store, *components, self.config.device)?
             }
             _ => Vec::new(),
@@ -320,12 +317,7 @@ impl Trainer {
 
     fn new_cache(&self, projections: &[Projection]) -> FeatureCache {
         let inner = self.ingest.lock();
-        let TrainerConfig { device, shift_px, seed, .. } = self.config;
-        if projections.is_empty() {
-            return FeatureCache::raw(&inner.store, device).shifting_by(shift_px, seed);
-        }
-        let projections = projections.iter().map(|p| p.to_device(device)).collect();
-        FeatureCache::projected(&inner.store, projections, device).shifting_by(shift_px, seed)
+        FeatureCache::new(&inner.store, projections, self.config.shifts(), self.config.device)
     }
 
     /// One policy update's worth of critic updates, as far as allowed.
@@ -423,95 +415,4 @@ fn successful_demonstrations(store: &ReplayStore) -> u32 {
             && e.end.is_some_and(|end| end.outcome == Outcome::Success)
     };
     store.episodes().iter().filter(counts).count() as u32
-}
-
-impl Training {
-    fn new(state: TrainState, cache: FeatureCache) -> Self {
-        Self { state, cache, sampled: replay::Batch::default(), tally: Tally::default() }
-    }
-
-    fn update_once(
-        &mut self,
-        config: &TrainerConfig,
-        ingest: &Ingest,
-        backbone: Option<&Backbone>,
-        clock: &dyn Clock,
-    ) -> Result<(), TrainerError> {
-        let started = clock.now();
-        let step = self.state.learner_step().0 + 1;
-        let full = step.is_multiple_of(config.critic_to_actor_ratio);
-        let plan = if full { Plan::Full } else { Plan::CriticOnly };
-        let batch = self.sample(config, ingest, backbone)?;
-        let sampled = clock.now();
-        let noise = self.state.draw_noise(batch.len(), plan);
-        let info = update(&mut self.state, &batch, plan, &noise)?;
-        let done = clock.now();
-        self.tally.add(
-            &info,
-            sampled.since(started).as_secs_f64(),
-            done.since(sampled).as_secs_f64(),
-        );
-        Ok(())
-    }
-
-    /// A batch as tensors, the demo half first.
-    fn sample(
-        &mut self,
-        config: &TrainerConfig,
-        ingest: &Ingest,
-        backbone: Option<&Backbone>,
-    ) -> Result<Batch, TrainerError> {
-        let rng = &mut self.state.rng;
-        let mut inner = ingest.lock();
-        if let Some(backbone) = backbone {
-            while self.cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS)? > 0 {}
-        }
-        let store = &inner.store;
-        self.cache.update(store)?;
-        let ids = symmetric_sample(store, config.batch, rng);
-        self.sampled.gather(store, &ids);
-        choose_actions(&mut self.sampled, config.actions, rng);
-        let n = ids.len();
-        let variants = self.cache.draw_variants(n, rng);
-        let next_variants = self.cache.draw_variants(n, rng);
-        let images = self.cache.images(store, &self.sampled.observations, &variants)?;
-        let next_images =
-            self.cache.images(store, &self.sampled.next_observations, &next_variants)?;
-        let demo_rows = match (store.view(View::Demo).len(), store.view(View::Online).len()) {
-            (0, _) => 0,
-            (_, 0) => n,
-            _ => n / 2,
-        };
-        drop(inner);
-        Ok(self.tensors(config, images, next_images, demo_rows))
-    }
-
-    fn tensors(
-        &self,
-        config: &TrainerConfig,
-        images: Images,
-        next_images: Images,
-        demo_rows: usize,
-    ) -> Batch {
-        let sampled = &self.sampled;
-        let n = sampled.len() as i64;
-        let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(config.device);
-        let matrix = |values: &[f32]| tensor(values).view([n, -1]);
-        let rule = config.update.episode_end_rule();
-        let ends = sampled.bootstrap_mask.iter().zip(&sampled.truncated);
-        let masks: Vec<f32> =
-            ends.map(|(mask, truncated)| bootstrap_mask(*mask == 0.0, *truncated, rule)).collect();
-        Batch {
-            observation: ObservationBatch { proprio: matrix(&sampled.proprio), images },
-            action: matrix(&sampled.action),
-            reward: tensor(&sampled.reward),
-            bootstrap_mask: tensor(&masks),
-            next_observation: ObservationBatch {
-                proprio: matrix(&sampled.next_proprio),
-                images: next_images,
-            },
-            grasp: None,
-            demo_rows: demo_rows as i64,
-        }
-    }
 }

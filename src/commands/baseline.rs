@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use anyhow::Context;
 use learner::{
     cloning::{CloningConfig, clone_demonstrations},
-    feature_cache::{FeatureCache, fit_projections},
+    feature_cache::{FeatureCache, FrameShifts, fit_projections},
     train_state::{AgentSetup, TrainState},
 };
 use nets::architecture::HeadSpec;
@@ -50,20 +50,16 @@ pub fn train(
     insert_demonstrations(run_dir, &mut store)?;
     let architecture = networks::architecture(task, run, backbone.as_ref());
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let shift_px = run.backbone.shift_px as u8;
+    let shifts = FrameShifts { most_px: run.backbone.shift_px as u8, seed };
     if let Some(backbone) = &backbone {
-        let cache = FeatureCache::raw(&store, device).shifting_by(shift_px, seed);
+        let cache = FeatureCache::new(&store, &[], shifts, device);
         while cache.compute_lacking(&mut store, backbone, usize::MAX)? > 0 {}
     }
     let projections = match &architecture.head {
         HeadSpec::Pca { components, .. } => fit_projections(&store, *components, device)?,
         _ => Vec::new(),
     };
-    let copies = projections.iter().map(|p| p.to_device(device)).collect::<Vec<_>>();
-    let mut cache = match copies.is_empty() {
-        true => FeatureCache::raw(&store, device).shifting_by(shift_px, seed),
-        false => FeatureCache::projected(&store, copies, device).shifting_by(shift_px, seed),
-    };
+    let mut cache = FeatureCache::new(&store, &projections, shifts, device);
     let setup = AgentSetup {
         architecture,
         projections,
