@@ -13,13 +13,14 @@ use tch::{Device, Kind, Tensor};
 use wire::{Observation, PolicyVersion, Timestamp, WeightsHash};
 
 use super::{
-    CAMERAS, CRITIC, DROPOUT, FORWARD, FULL, Golden, assert_close, check_gradients, check_losses,
-    check_params, fill, noise_of, shifts, split_actions, trunk,
+    CAMERAS, CRITIC, DROPOUT, FORWARD, FULL, GRADIENT, Golden, assert_close, check_gradients,
+    check_losses, check_params, fill, named_gradients, noise_of, reference_name, shifts,
+    split_actions, to_reference, trunk,
 };
 use crate::{
     batch::Batch,
     train_state::{AgentSetup, TrainState},
-    update::{UpdateConfig, losses_of, update},
+    update::{Mechanics, UpdateConfig, gradients_of, losses_of, update},
 };
 
 const TRUNK: &str = "params/modules_actor/encoder/encoder_wrist_1/pretrained_encoder/";
@@ -145,6 +146,27 @@ fn dropout_reaches_the_policys_passes_alone_as_in_the_reference() {
 #[test]
 fn two_arms_with_grippers_are_the_references() {
     check("g3f_hybrid_dual_pixel_nodrop", 2, 0.0);
+}
+
+/// Our own preset: one optimiser, whose gradient is the sum of the reference's two.
+#[test]
+fn one_optimiser_steps_the_sum_of_both_losses() {
+    let mut hybrid = Hybrid::load("g3d_hybrid_single_pixel_nodrop", 1, 0.0);
+    hybrid.state.config.mechanics = Mechanics::Reins;
+    hybrid.state.optimisers.grasp = None;
+    let (batch, noise) = (hybrid.batch(0), noise_of(&hybrid.golden, 0, CRITIC));
+    let losses = losses_of(&hybrid.state, &batch, CRITIC, &noise).unwrap();
+    let gradients = gradients_of(&hybrid.state, &losses);
+    assert!(gradients.grasp.is_empty());
+    let (state, golden) = (&hybrid.state, &hybrid.golden);
+    let span = state.optimisers.critic.span();
+    for (name, gradient) in named_gradients(&state.params, span, &gradients.critic) {
+        let gradient = to_reference(name, &gradient);
+        let of = |loss: &str| golden.find(&format!("step0/grad/{loss}/{}", reference_name(name)));
+        let parts = [of("critic"), of("grasp_critic")];
+        let sum = parts.into_iter().flatten().reduce(|a, b| a + b).unwrap();
+        assert_close(&gradient, &sum.view_as(&gradient), GRADIENT, name);
+    }
 }
 
 /// -1 close, 0 stay, +1 open; of two arms the first counts three times.
