@@ -1,6 +1,6 @@
 //! Two arms in real time, each with two cameras, act for one learner.
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf, thread, time::Duration};
+use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Stdio, thread, time::Duration};
 
 use tasks::TaskConfig;
 use wire::{ActorId, EpisodeKind};
@@ -85,7 +85,10 @@ fn two_actors_lose_nothing_in_minutes() {
     let workplace = workplace(1_000_000, 1);
     workplace.write("cell.toml", CELL);
     let mut actors = [0, 1].map(|n| start_apart(&workplace, n));
-    let learner = Process::start(workplace.reins_on_run(&["learner"], "soak"));
+    let mut learner = workplace.reins_on_run(&["learner"], "soak");
+    let log = fs::File::create(workplace.path("learner.log")).unwrap();
+    learner.stdout(Stdio::null()).stderr(log).env("RUST_LOG", "info,zenoh=info");
+    let learner = Process(Some(learner.spawn().unwrap()));
     for actor in &mut actors {
         actor.wait_for("training", PATIENCE, |s| s.kind == Some(EpisodeKind::Training));
     }
@@ -98,10 +101,14 @@ fn two_actors_lose_nothing_in_minutes() {
              records on the way {depths:?}",
             memory_mib(&learner)
         );
+        for (n, actor) in actors.iter().enumerate() {
+            println!("  actor {n}: {}", actor.status());
+        }
     }
     let ended = actors.map(WatchedActor::end);
     learner.signal("TERM");
     learner.finish();
+    println!("{}", fs::read_to_string(workplace.path("learner.log")).unwrap());
 
     let run = workplace.run("soak");
     let task = TaskConfig::load(workplace.path("task.toml")).unwrap();

@@ -38,8 +38,10 @@ struct Eye {
     age_max: Duration,
     /// Of this episode: may stand in.
     last: Option<Frame>,
-    /// The newest picture, and where the TCP was when it was new.
-    newest: Option<(Frame, Pose)>,
+    /// The newest picture, and where the TCP was when it was first seen again. Not where it was when
+    /// the picture was new: an arm that moved while that was taken, and stands still since, sees the
+    /// same for ever and is not to blame.
+    newest: Option<(Frame, Option<Pose>)>,
     stale_in_a_row: u32,
     trouble: Option<String>,
 }
@@ -160,8 +162,7 @@ impl Senses {
     /// Looks whether every camera gives a new picture, between episodes.
     pub fn try_cameras(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
         for eye in &mut self.cameras {
-            eye.last = None;
-            eye.look(tcp_pose, 0)?;
+            eye.look_at_rest(tcp_pose)?;
         }
         Ok(())
     }
@@ -204,12 +205,22 @@ impl Eye {
         }
     }
 
+    /// Looks between episodes. A camera without noise may show the same while the arm moves where it
+    /// does not look, and no wait would end that: what it gives now counts as new.
+    fn look_at_rest(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
+        self.last = None;
+        if self.camera.info().noiseless {
+            self.newest = None;
+        }
+        self.look(tcp_pose, 0).map(drop)
+    }
+
     /// Says why a picture that claims to be new cannot be.
     fn frozen(&mut self, picture: &Frame, tcp_pose: &Pose) -> Option<String> {
-        let from = match &self.newest {
-            Some((known, from)) if known == picture => from,
+        let from = match &mut self.newest {
+            Some((known, from)) if known == picture => *from.get_or_insert(*tcp_pose),
             _ => {
-                self.newest = Some((picture.clone(), *tcp_pose));
+                self.newest = Some((picture.clone(), None));
                 return None;
             }
         };
@@ -247,5 +258,70 @@ pub fn arm_fault(gate: &dyn GuardedArm) -> Option<Fault> {
         ArmMode::EmergencyStop => Some(Fault::EmergencyStop(why())),
         ArmMode::Stopped => Some(Fault::ArmFailed(format!("the arm is stopped: {}", why()))),
         ArmMode::Disconnected => Some(Fault::ArmFailed("the arm is disconnected".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drivers::{CameraInfo, Stamped};
+    use wire::Timestamp;
+
+    /// Gives the same picture for ever and claims that it is new.
+    struct Same(CameraInfo);
+
+    impl Camera for Same {
+        fn info(&self) -> &CameraInfo {
+            &self.0
+        }
+        fn latest(&mut self, _: Duration) -> Result<Stamped<Frame>, CameraError> {
+            let value = Frame::new(1, 1, vec![1, 2, 3]).expect("three bytes");
+            Ok(Stamped { at: Timestamp(0), value })
+        }
+    }
+
+    fn eye(noiseless: bool) -> Eye {
+        let info = CameraInfo { name: "wrist".into(), width: 1, height: 1, noiseless };
+        Eye {
+            camera: Box::new(Same(info)),
+            age_max: Duration::from_secs(1),
+            last: None,
+            newest: None,
+            stale_in_a_row: 0,
+            trouble: None,
+        }
+    }
+
+    fn at(place_mm: f64) -> Pose {
+        Pose::translation(place_mm * 1e-3, 0.0, 0.0)
+    }
+
+    /// Looks with the TCP at these places (mm): which of them say that the camera is frozen.
+    fn frozen_at(places_mm: &[f64]) -> Vec<f64> {
+        let mut eye = eye(false);
+        let look = |place: &&f64| eye.look(&at(**place), 0).is_err();
+        places_mm.iter().filter(look).copied().collect()
+    }
+
+    #[test]
+    fn a_picture_that_stays_the_same_while_the_arm_moves_is_frozen() {
+        assert_eq!(frozen_at(&[0.0, 6.0, 12.0, 18.0, 24.0]), [18.0, 24.0]);
+    }
+
+    /// The arm moved on between its reading and the picture, and stands still since.
+    #[test]
+    fn an_arm_that_came_to_rest_while_the_picture_was_taken_may_see_it_for_ever() {
+        assert_eq!(frozen_at(&[0.0, 20.0, 20.0, 21.0, 20.0]), [0.0; 0]);
+    }
+
+    /// Where it does not see the arm it shows the same for good reason, and waiting ends nothing.
+    #[test]
+    fn a_camera_without_noise_is_not_waited_for_and_any_other_is() {
+        for (noiseless, goes_on) in [(true, true), (false, false)] {
+            let mut eye = eye(noiseless);
+            let looks = [0.0, 0.0, 20.0].map(|place| eye.look(&at(place), 0).is_ok());
+            assert_eq!(looks, [true, true, false]);
+            assert_eq!(eye.look_at_rest(&at(20.0)).is_ok(), goes_on);
+        }
     }
 }

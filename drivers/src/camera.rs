@@ -17,6 +17,9 @@ pub struct CameraInfo {
     pub name: String,
     pub width: u16,
     pub height: u16,
+    /// Two pictures of the same scene are the same to the byte, as in a simulation. With any other
+    /// camera one that comes again shows that it is stuck.
+    pub noiseless: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]

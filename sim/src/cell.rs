@@ -93,8 +93,12 @@ fn start_cameras(
     }
     let renderer = Arc::new(Renderer::start(model.clone(), sizes)?);
     let camera = |(camera, id): (&crate::CameraConfig, usize)| {
-        let info =
-            CameraInfo { name: camera.name.clone(), width: camera.width, height: camera.height };
+        let info = CameraInfo {
+            name: camera.name.clone(),
+            width: camera.width,
+            height: camera.height,
+            noiseless: true,
+        };
         SimCamera::new(world.clone(), renderer.clone(), info, id)
     };
     Ok(config.cameras.iter().zip(ids).map(camera).collect())

@@ -97,7 +97,8 @@ impl Cell {
         for name in &task.cameras {
             let config = camera_config(cell, task, name)?;
             let (width, height) = (config.width, config.height);
-            let info = CameraInfo { name: name.clone(), width, height };
+            let noiseless = cell.arm.driver == ArmDriver::Sim;
+            let info = CameraInfo { name: name.clone(), width, height, noiseless };
             cameras.push(Box::new(RemoteCamera::at(socket, info, clock.clone())));
         }
         let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {

@@ -211,7 +211,7 @@ pub struct ScriptedCamera {
 
 impl ScriptedCamera {
     pub fn new(clock: Arc<ManualClock>, script: &str) -> Self {
-        let info = CameraInfo { name: "wrist".into(), width: 8, height: 8 };
+        let info = CameraInfo { name: "wrist".into(), width: 8, height: 8, noiseless: false };
         Self { info, clock, script: script.into(), looks: 0, shade: 0 }
     }
 }

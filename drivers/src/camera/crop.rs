@@ -39,7 +39,7 @@ impl<C: Camera> Cropped<C> {
             );
             return Err(CameraError::Device { camera: whole.name.clone(), reason });
         }
-        let info = CameraInfo { name: whole.name.clone(), width, height };
+        let info = CameraInfo { width, height, ..whole.clone() };
         Ok(Self { camera, crop, info })
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn grid() -> Grid {
-        Grid(CameraInfo { name: "grid".into(), width: 8, height: 6 })
+        Grid(CameraInfo { name: "grid".into(), width: 8, height: 6, noiseless: true })
     }
 
     /// Red and green of every pixel of the crop at that size, row by row.

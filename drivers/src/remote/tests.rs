@@ -52,7 +52,10 @@ struct Props {
 
 impl Props {
     fn new(clock: Arc<SystemClock>) -> Box<Self> {
-        Box::new(Self { info: CameraInfo { name: "wrist".into(), width: 2, height: 1 }, clock })
+        Box::new(Self {
+            info: CameraInfo { name: "wrist".into(), width: 2, height: 1, noiseless: true },
+            clock,
+        })
     }
 }
 
@@ -213,7 +216,7 @@ fn the_rest_of_the_cell_is_served_too() {
     wire::Clock::sleep_until(&*clock, Timestamp::default() + AGE * 2);
     let picture =
         |info: CameraInfo, age_max| RemoteCamera::at(&path, info, clock.clone()).latest(age_max);
-    let info = CameraInfo { name: "wrist".into(), width: 2, height: 1 };
+    let info = CameraInfo { name: "wrist".into(), width: 2, height: 1, noiseless: true };
     let seen = picture(info.clone(), AGE).unwrap().value;
     assert_eq!(&*seen.pixels, &[1, 2, 3, 4, 5, 6]);
     let stale = picture(info.clone(), Duration::ZERO).unwrap_err();

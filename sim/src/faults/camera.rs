@@ -9,6 +9,7 @@ use super::{FaultKind, Faults, Late, Latency, Timeline, history::History};
 
 pub struct FaultyCamera {
     inner: Box<dyn Camera>,
+    info: CameraInfo,
     clock: Arc<dyn Clock>,
     latency: Latency,
     dropped: Vec<(f64, Timeline)>,
@@ -31,7 +32,11 @@ impl FaultyCamera {
             FaultKind::FramesFrozen { camera } => ours(camera).then_some(()),
             _ => None,
         });
-        Self { inner, clock, latency, dropped, frozen, history: History::default(), given: None }
+        // One that is to be caught frozen must not pass for one that may show the same again.
+        let noiseless = inner.info().noiseless && frozen.is_empty();
+        let info = CameraInfo { noiseless, ..inner.info().clone() };
+        let (history, given) = (History::default(), None);
+        Self { inner, info, clock, latency, dropped, frozen, history, given }
     }
 
     /// Whether the picture that is due `now` does not come.
@@ -66,7 +71,7 @@ impl FaultyCamera {
 
 impl Camera for FaultyCamera {
     fn info(&self) -> &CameraInfo {
-        self.inner.info()
+        &self.info
     }
 
     fn latest(&mut self, max_age: Duration) -> Result<Stamped<Frame>, CameraError> {
