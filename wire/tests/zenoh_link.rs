@@ -223,3 +223,51 @@ fn a_request_under_another_actors_name_is_refused() {
         "{reply:?}"
     );
 }
+
+/// A learner that publishes while it answers several actors. Under TLS, and in these tests, zenoh
+/// reads and writes on one thread: were a large policy to fill the queue that answers go through,
+/// that thread would wait for room which only it can make, and zenoh would close the link.
+#[test]
+fn large_policies_do_not_stand_in_the_way_of_requests() {
+    const ACTORS: u16 = 3;
+    const ROUNDS: usize = 1500;
+    let endpoint = free_endpoint();
+    let settings = LinkSettings::open(&endpoint, "test");
+    let learner = ZenohActorLink::listen(&settings).unwrap();
+    learner.serve(Arc::new(|_| welcome(5))).unwrap();
+    let hello_of = |actor| match hello() {
+        ActorRequest::Hello(hello) => ActorRequest::Hello(Hello { actor, ..hello }),
+        other => other,
+    };
+    let actors: Vec<_> = (0..ACTORS)
+        .map(|n| (ActorId(n), ZenohLearnerLink::connect(&settings, ActorId(n)).unwrap()))
+        .collect();
+    for (actor, link) in &actors {
+        while link.request(&hello_of(*actor), PATIENCE).is_err() {
+            std::thread::sleep(POLL);
+        }
+    }
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let large = PolicySnapshot { parameters: vec![7; 30_000].into(), ..snapshot(1) };
+    let failed: usize = std::thread::scope(|scope| {
+        let asking: Vec<_> = actors
+            .iter()
+            .map(|(actor, link)| {
+                let (done, request) = (&done, hello_of(*actor));
+                scope.spawn(move || {
+                    let asked = (0..ROUNDS).map(|_| link.request(&request, PATIENCE));
+                    let failed = asked.filter(Result::is_err).count();
+                    done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    failed
+                })
+            })
+            .collect();
+        while done.load(std::sync::atomic::Ordering::SeqCst) < actors.len() {
+            learner.publish_policy(&large).unwrap();
+            learner.publish_pace(&Pace::default()).unwrap();
+        }
+        asking.into_iter().map(|asking| asking.join().unwrap()).sum()
+    });
+    assert_eq!(failed, 0, "of {} requests", usize::from(ACTORS) * ROUNDS);
+    assert!(actors.iter().all(|(_, link)| link.take_policy().is_some()));
+}

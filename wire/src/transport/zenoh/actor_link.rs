@@ -17,7 +17,7 @@ use zenoh::{
     handlers::{FifoChannel, FifoChannelHandler},
     liveliness::LivelinessToken,
     pubsub::{Publisher, Subscriber},
-    qos::CongestionControl,
+    qos::{CongestionControl, Priority},
     query::{Query, Queryable},
     sample::{Sample, SampleKind},
 };
@@ -57,9 +57,12 @@ impl ZenohActorLink {
         let run = &settings.run;
         let own = Credentials::load(settings, Role::Learner, SystemClock::new().wall_now())?;
         let session = session::open(settings, &own)?;
+        // Behind answers, in a queue of their own: whoever publishes holds the queue while it waits
+        // for room, and zenoh's only thread under TLS must not need it meanwhile.
         let publisher = |key: String| {
             session
                 .declare_publisher(key)
+                .priority(Priority::DataLow)
                 .congestion_control(CongestionControl::Block)
                 .wait()
                 .map_err(broken)
