@@ -55,6 +55,7 @@ fn batch(images: impl Fn() -> Images) -> Batch {
         reward: Tensor::rand([BATCH], F32).gt(0.9).to_kind(Kind::Float),
         bootstrap_mask: Tensor::ones([BATCH], F32),
         next_observation: observation(),
+        grasp: None,
         demo_rows: BATCH / 2,
     }
 }
