@@ -82,7 +82,7 @@ impl World {
         }
         let shown = |record: &&Record| {
             matches!(&record.body, RecordBody::EpisodeEnd(end)
-                if end.outcome == Outcome::Success && record.position.episode.0 % 3 == 0)
+                if end.outcome == Outcome::Success && record.position.episode.0.is_multiple_of(3))
         };
         let demonstrations = self.taken.iter().filter(shown).count();
         assert_eq!(opened.progress.demonstrations as usize, demonstrations, "{what}");
