@@ -1,11 +1,7 @@
 //! The real actor process in a cell that another process serves, paused and killed there, and a
 //! device that is killed and comes back.
 
-use std::{
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use actor::Activity;
 use drivers::{ArmMode, remote::Watcher};
@@ -14,18 +10,17 @@ use wire::{ActorId, EpisodeKind, RecordBody, TruncationCause};
 
 use crate::{
     ground_truth::{self, Times},
-    support::{Process, Workplace, free_endpoint, real_time, watched::WatchedActor},
+    support::{
+        Process, Workplace, free_endpoint,
+        held_arm::{await_device, await_mode, expect_hold_then_stop},
+        real_time,
+        watched::WatchedActor,
+    },
 };
 
 const CELL: &str = include_str!("../configs/cells/sim-ram.toml");
 const TASK: &str = include_str!("../configs/tasks/ram-insert.toml");
 const PATIENCE: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(2);
-/// From the last command to the hold: the lease and a tick.
-const LEASE: Duration = Duration::from_millis(250);
-const STOP_AFTER: Duration = Duration::from_secs(2);
-/// How late a loaded machine may see something. To the tick it is shown in simulated time.
-const SLACK: Duration = Duration::from_millis(1500);
 
 struct Scene {
     workplace: Workplace,
@@ -54,19 +49,8 @@ impl Scene {
         WatchedActor::start(self.workplace.reins_on_run(&words, "remote"))
     }
 
-    fn socket(&self) -> std::path::PathBuf {
-        self.workplace.path("arm")
-    }
-
     fn watcher(&self) -> Watcher {
-        let began = now();
-        loop {
-            match Watcher::connect(&self.socket()).and_then(|mut w| w.state().map(|_| w)) {
-                Ok(watcher) => return watcher,
-                Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
-            }
-            thread::sleep(POLL * 10);
-        }
+        await_device(&self.workplace.path("arm"))
     }
 
     /// Waits until the actor trains and the arm moves; returns at such a moment.
@@ -81,37 +65,6 @@ impl Scene {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "real processes, real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// Polls until it is so; when that was.
-fn await_mode(watcher: &mut Watcher, mode: ArmMode) -> Instant {
-    let began = now();
-    while watcher.state().unwrap().state.mode != mode {
-        assert!(began.elapsed() < PATIENCE, "the arm is not {mode:?} after {PATIENCE:?}");
-        thread::sleep(POLL);
-    }
-    now()
-}
-
-/// From here on nobody commands the arm.
-fn expect_hold_then_stop(what: &str, scene: &Scene) {
-    let mut watcher = scene.watcher();
-    let silent_since = now();
-    let held = await_mode(&mut watcher, ArmMode::Holding);
-    let at = |watcher: &mut Watcher| watcher.state().unwrap().state.tcp_pose.translation.vector;
-    let held_at = at(&mut watcher);
-    let stopped = await_mode(&mut watcher, ArmMode::Stopped);
-    let moved = (at(&mut watcher) - held_at).norm();
-    let (to_hold, to_stop) = (held - silent_since, stopped - held);
-    println!("actor {what}: held after {to_hold:?}, stopped {to_stop:?} later");
-    assert!(to_hold < LEASE + SLACK, "{what}: it held after {to_hold:?}");
-    assert!(to_stop + SLACK > STOP_AFTER && to_stop < STOP_AFTER + SLACK, "{what}: {to_stop:?}");
-    assert!(moved < 2e-3, "{what}: it went on by {moved} m while it held");
-}
-
 #[test]
 fn a_paused_or_killed_actor_leaves_an_arm_that_holds_and_stops_and_nothing_is_lost() {
     let scene = Scene::new();
@@ -120,14 +73,14 @@ fn a_paused_or_killed_actor_leaves_an_arm_that_holds_and_stops_and_nothing_is_lo
 
     scene.await_motion(&mut actor);
     actor.process.signal("STOP");
-    expect_hold_then_stop("paused", &scene);
+    expect_hold_then_stop("actor paused", &mut scene.watcher());
     actor.process.signal("CONT");
     // It finds a stopped arm, ends the episode, and recovers the arm for the next.
     scene.await_motion(&mut actor);
     assert!(actor.status().faults.recoveries > 0, "{:?}", actor.status());
 
     actor.process.kill();
-    expect_hold_then_stop("killed", &scene);
+    expect_hold_then_stop("actor killed", &mut scene.watcher());
     let mut actor = scene.actor();
     scene.await_motion(&mut actor);
 

@@ -1,5 +1,6 @@
 //! A folder with a small run's files, the executable, and what a run left behind.
 
+pub mod held_arm;
 pub mod proxy;
 pub mod real_time;
 pub mod watched;

@@ -4,6 +4,8 @@
 //! noticed there by the lease alone, and the arm holds and is then stopped. One client commands;
 //! others may watch. Who may connect is decided by the rights of the socket's file.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 mod cell;
 mod client;
 mod frame;
@@ -15,6 +17,10 @@ pub use cell::{RemoteCamera, RemoteFixture, RemoteSuccess, RemoteTeleop};
 pub use client::{RemoteGate, Watcher};
 pub use message::DeviceState;
 pub use server::{DeviceServer, Served, ServerError};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[cfg(test)]
 mod tests;

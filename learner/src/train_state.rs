@@ -220,7 +220,7 @@ impl Optimisers {
             _ => None,
         };
         Self {
-            critic: Adam::new(params, spans.critic.join(&spans.grasp).join(&spans.head)),
+            critic: Adam::new(params, spans.values()),
             grasp,
             actor: Adam::new(params, of_actor),
             temperature: Adam::new(params, spans.temperature.clone()),

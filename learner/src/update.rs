@@ -409,7 +409,7 @@ fn step(state: &mut TrainState, plan: Plan, gradients: &Gradients) {
 /// target <- (1 - tau) target + tau params
 fn move_target(agent: &Agent, params: &ParamSet, target: &ParamSet, config: &UpdateConfig) {
     let span = match config.mechanics {
-        Mechanics::Reins => agent.spans.critic.join(&agent.spans.grasp).join(&agent.spans.head),
+        Mechanics::Reins => agent.spans.values(),
         Mechanics::HilSerl => agent.layout.whole(),
     };
     tch::no_grad(|| {

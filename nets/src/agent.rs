@@ -25,6 +25,13 @@ pub struct Spans {
     pub temperature: Span,
 }
 
+impl Spans {
+    /// All that estimates values, and the head before it.
+    pub fn values(&self) -> Span {
+        self.critic.join(&self.grasp).join(&self.head)
+    }
+}
+
 /// The modules; the values are in a [`crate::params::ParamSet`] of `layout`.
 #[derive(Debug)]
 pub struct Agent {

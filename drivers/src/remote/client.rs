@@ -2,13 +2,14 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use wire::{Clock, Timestamp, geometry::Pose};
 
 use super::{
     line::{Line, unexpected},
+    lock,
     message::{ArmRequest, DeviceReply, DeviceState},
 };
 use crate::{
@@ -148,8 +149,4 @@ impl GuardedArm for RemoteGate {
     fn refusal(&self) -> Option<Trip> {
         self.look().ok()?.refusal
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::{
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -16,7 +16,7 @@ use thiserror::Error;
 use wire::Clock;
 
 use super::{
-    frame,
+    frame, lock,
     message::{Aged, ArmRequest, DeviceReply, DeviceRequest, DeviceState},
 };
 use crate::{
@@ -232,8 +232,4 @@ impl Desk {
             *commander = None;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
