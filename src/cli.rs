@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::workspace::{self, or_example};
+
 /// Teaches a robot arm a skill in an hour or two, with a person in the loop.
 #[derive(Debug, Parser)]
 #[command(name = "reins", version, about, propagate_version = true)]
@@ -14,6 +16,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a workspace: a folder with one cell, one task and one run file.
+    New(New),
     /// Train on the simulated cell with the scripted operator, evaluate, and write the report.
     Demo(Demo),
     /// Train: an actor and a learner process, joined by zenoh. Continues a run that exists.
@@ -30,6 +34,8 @@ pub enum Command {
     Baseline(Baseline),
     /// Write the report of a run again.
     Report(Report),
+    /// Put runs side by side: a table and curves. Runs that differ only in their seed count as one.
+    Compare(Compare),
     /// Open the recording of a run in the rerun viewer.
     View(View),
     /// A cell in a process of its own, commanded over a local socket: its arm stops by itself when
@@ -57,18 +63,42 @@ pub struct RunChoice {
     pub seed: Option<u64>,
 }
 
-/// The three files that say what a run is. Taken from the run's folder when it exists.
+/// The three files that say what a run is. Taken from the run's folder when it exists; otherwise from
+/// the workspace that the command is started in.
 #[derive(Clone, Debug, Args)]
 pub struct Files {
     /// The cell: arm, cameras, limits.
-    #[arg(long, value_name = "FILE", default_value = "configs/cells/sim-ram.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_cell())]
     pub cell: PathBuf,
     /// The task: observation, action, reset, reward.
-    #[arg(long, value_name = "FILE", default_value = "configs/tasks/ram-insert.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_task())]
     pub task: PathBuf,
     /// How to learn: preset, budget, learner.
-    #[arg(long, value_name = "FILE", default_value = "configs/runs/demo.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_run())]
     pub config: PathBuf,
+}
+
+fn default_cell() -> PathBuf {
+    or_example(workspace::CELL, "configs/cells/sim-ram.toml")
+}
+
+fn default_task() -> PathBuf {
+    or_example(workspace::TASK, "configs/tasks/ram-insert.toml")
+}
+
+fn default_run() -> PathBuf {
+    or_example(workspace::RUN, "configs/runs/demo.toml")
+}
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// Name of a cell that comes with reins, or a cell file.
+    pub cell: String,
+    /// Name of a task that comes with reins, or a task file.
+    pub task: String,
+    /// Where; the task's name when left out.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +213,19 @@ pub struct Report {
 }
 
 #[derive(Debug, Args)]
+pub struct Compare {
+    /// The runs' folders, or their names under `runs`.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Folder for figures, page and table; what is there of an earlier comparison is replaced.
+    #[arg(long, value_name = "DIR", default_value = "comparison")]
+    pub out: PathBuf,
+    /// Print the table as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct View {
     pub run: PathBuf,
 }
@@ -190,10 +233,10 @@ pub struct View {
 #[derive(Debug, Args)]
 pub struct Device {
     /// The cell: arm, cameras, limits.
-    #[arg(long, value_name = "FILE", default_value = "configs/cells/sim-ram.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_cell())]
     pub cell: PathBuf,
     /// The task: it says which cameras are looked through.
-    #[arg(long, value_name = "FILE", default_value = "configs/tasks/ram-insert.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_task())]
     pub task: PathBuf,
     /// Seed of the simulated cell.
     #[arg(long, default_value_t = 0)]

@@ -3,11 +3,13 @@
 mod actor;
 mod baseline;
 mod certs;
+mod compare;
 mod demo;
 mod device;
 mod doctor;
 mod eval;
 mod learner;
+mod new;
 mod report;
 mod resume;
 mod train;
@@ -16,6 +18,7 @@ use crate::cli::{Arguments, Command};
 
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
+        Command::New(new) => new::run(&new),
         Command::Demo(demo) => demo::run(&demo),
         Command::Train(train) => train::run(&train),
         Command::Resume(resume) => resume::run(&resume),
@@ -24,6 +27,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Eval(eval) => eval::run(&eval),
         Command::Baseline(baseline) => baseline::run(&baseline),
         Command::Report(report) => report::run(&report),
+        Command::Compare(compare) => compare::run(&compare),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
         Command::Certs(certs) => certs::run(&certs),

@@ -6,8 +6,10 @@ use clap::Parser;
 
 mod cli;
 mod commands;
+mod comparison;
 mod console;
 mod evaluation;
+mod examples;
 mod faults;
 mod link_threads;
 mod parts;
@@ -19,6 +21,7 @@ mod shutdown;
 mod status_line;
 mod supervise;
 mod view;
+mod workspace;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();

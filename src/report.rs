@@ -2,8 +2,8 @@
 //!
 //! Everything in `report/` is made from what it is given; nothing is ever read back from there.
 
-mod axes;
-mod chart;
+pub mod axes;
+pub mod chart;
 mod curves;
 mod figures;
 mod interval;
@@ -20,8 +20,13 @@ use std::{
 use anyhow::{Context, Result};
 use learner::metrics::MetricsLine;
 
+#[cfg(test)]
+pub use self::curves::training_curve;
 pub use self::{
-    curves::EpisodeFigures,
+    curves::{CurvePoint, EpisodeFigures},
+    figures::{Figure, heading},
+    interval::success_interval,
+    page::STYLE,
     summary::{EvaluationSummary, Summary},
 };
 
@@ -61,11 +66,7 @@ pub fn folder(run_dir: &Path) -> PathBuf {
 pub fn write(run_dir: &Path, data: &ReportData) -> Result<Summary> {
     let folder = folder(run_dir);
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let curves = summary::Curves {
-        training: curves::training_curve(&data.episodes),
-        learning: losses::thinned(&data.metrics),
-    };
-    let summary = Summary::new(data, curves);
+    let summary = Summary::of(data);
     let curve = &summary.curves.training;
     let figures = [
         figures::success(curve, &summary.evaluations())?,
@@ -83,7 +84,7 @@ pub fn write(run_dir: &Path, data: &ReportData) -> Result<Summary> {
     Ok(summary)
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }
 

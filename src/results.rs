@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
 use replay::{DiskStorage, journal};
+use tasks::RunConfig;
 use wire::{EpisodeKind, RecordBody};
 
 use crate::{
+    comparison::Member,
     evaluation,
     report::{self, EpisodeFigures, EvaluationSummary, Evaluations, ReportData, Summary},
-    run_dir::RunDir,
+    run_dir::{Configuration, RunDir},
 };
 
 /// Folders of evaluations.
@@ -27,6 +29,17 @@ pub fn report(run_dir: &RunDir, json: bool) -> anyhow::Result<()> {
         println!("report: {}", run_dir.report().join("index.html").display());
     }
     Ok(())
+}
+
+/// A run as it stands beside others. Its seed, its budget of threads and where it listens make no
+/// difference of kind.
+pub fn member(run_dir: &RunDir) -> anyhow::Result<Member> {
+    let Configuration { cell, task, run } = run_dir.configuration()?;
+    let budget = (run.budget.env_steps, run.budget.demo_episodes);
+    let learning = RunConfig { seed: 0, ..run }.learning_hash();
+    let kind = format!("{} {} {learning} {budget:?}", cell.hash(), task.hash());
+    let data = data(run_dir)?;
+    Ok(Member { summary: Summary::of(&data), step_period_s: data.step_period_s, kind })
 }
 
 fn data(run_dir: &RunDir) -> anyhow::Result<ReportData> {

@@ -92,7 +92,7 @@ impl RunDir {
         choice: &RunChoice,
         coupling: Option<CouplingMode>,
     ) -> anyhow::Result<(Self, Configuration)> {
-        check_name(&choice.run)?;
+        check_name("--run", &choice.run)?;
         let found = Self { path: choice.runs.join(&choice.run) };
         if !found.manifest_path().is_file() {
             found.create(choice, coupling)?;
@@ -265,11 +265,11 @@ impl Machine {
     }
 }
 
-/// A run's name becomes a folder and a part of zenoh's keys.
-fn check_name(name: &str) -> anyhow::Result<()> {
+/// A name becomes a folder, and a run's name a part of zenoh's keys. `of` says what has it.
+pub fn check_name(of: &str, name: &str) -> anyhow::Result<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-        bail!("--run {name:?}: use letters, digits, '-', '_' and '.', and begin with none of '.'");
+        bail!("{of} {name:?}: use letters, digits, '-', '_' and '.', and do not begin with '.'");
     }
     Ok(())
 }

@@ -70,6 +70,19 @@ fn a_bad_fault_script_is_refused_before_anything_begins() {
 }
 
 #[test]
+fn a_workspace_of_what_is_not_there_is_refused_with_what_is() {
+    let workplace = Workplace::new();
+    check(workplace.reins(&["new", "sim-rma", "ram-insert"]), &["cell sim-rma", "sim-ram-easy"]);
+    check(workplace.reins(&["new", "sim-ram", "ram-inset"]), &["task ram-inset", "ram-insert"]);
+    let wrong_pair = ["new", "sim-ram", "ram-insert-two-cameras"];
+    check(workplace.reins(&wrong_pair), &["do not go together", "side"]);
+    assert!(!workplace.path("ram-insert-two-cameras").exists());
+    fs::create_dir(workplace.path("own")).unwrap();
+    check(workplace.reins(&["new", "sim-ram", "ram-insert", "--folder", "own"]), &["own", "there"]);
+    check(workplace.reins(&["new", "sim-ram", "ram-insert", "--folder", ".x"]), &["folder", ".x"]);
+}
+
+#[test]
 fn a_missing_weights_file_is_named_with_the_remedy() {
     let workplace = Workplace::with_run(&small_run_with_weights("nowhere.safetensors"));
     let words = ["nowhere.safetensors", "cargo xtask setup"];

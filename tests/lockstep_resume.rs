@@ -8,7 +8,10 @@ use std::{
 use learner::{checkpoint, metrics};
 use replay::DiskStorage;
 
-use crate::support::{Process, RunFolder, Workplace, run_file};
+use crate::{
+    imitation::hg_dagger,
+    support::{Process, RunFolder, Workplace, run_file},
+};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 const ENV_STEPS: u64 = 120;
@@ -105,6 +108,20 @@ fn killed_and_resumed_is_the_same_as_never_killed() {
     let said = killed.must(killed.reins(&["resume", "lockstep", "--json"]));
     assert!(!said.is_empty());
     Left::by(&killed.run("lockstep")).assert_is(&expected);
+}
+
+#[test]
+fn imitation_that_was_killed_is_resumed_exactly_too() {
+    let workplace = || Workplace::with_run(&hg_dagger(&run_file(ENV_STEPS, ENDPOINT)));
+    let untouched = workplace();
+    untouched.must(train(&untouched));
+    let killed = workplace();
+    assert!(kill_when(&killed, |run| last_checkpoint(run) >= 80), "it ended before");
+    killed.must(killed.reins(&["resume", "lockstep"]));
+    let [expected, resumed] = [&untouched, &killed].map(|w| Left::by(&w.run("lockstep")));
+    assert!(expected.journal == resumed.journal, "the journals differ");
+    assert!(expected.checkpoints == resumed.checkpoints, "the training states differ");
+    assert!(expected.policy == resumed.policy, "the policies differ");
 }
 
 /// Flips a bit in the middle of a checkpoint.

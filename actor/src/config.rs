@@ -47,7 +47,9 @@ pub struct ActorConfig {
     pub teleop_age_max: Duration,
     /// A device that says exactly the same for longer than this while it is pushed is stuck.
     pub teleop_same_max: Duration,
-    /// Whether a measured policy's actions are drawn, as in training, or the mean.
+    /// Whether actions in training are drawn from the policy, or its mean.
+    pub train_with_noise: bool,
+    /// Whether a measured policy's actions are drawn, or its mean.
     pub evaluate_with_noise: bool,
     /// Resets of one episode, and recoveries of the arm in a row, before the operator is called.
     pub attempts_max: u32,
@@ -74,6 +76,7 @@ impl ActorConfig {
             stale_frames_max: 5,
             teleop_age_max: Duration::from_millis(200),
             teleop_same_max: Duration::from_secs(2),
+            train_with_noise: true,
             evaluate_with_noise: false,
             attempts_max: 3,
             record_queue: 64,

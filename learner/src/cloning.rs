@@ -1,5 +1,4 @@
-//! Behaviour cloning: the same policy network, fitted to the demonstrations alone. A baseline to
-//! compare with, never a part of training.
+//! Behaviour cloning: the same policy network, fitted to the demonstrations alone.
 
 use nets::head::ObservationBatch;
 use rand_chacha::ChaCha8Rng;
@@ -10,8 +9,9 @@ use wire::{PolicySnapshot, PolicyVersion};
 
 use crate::{
     feature_cache::{FeatureCache, FeatureCacheError},
-    losses,
+    imitation::imitate,
     train_state::TrainState,
+    update::UpdateError,
 };
 
 #[derive(Debug, Error)]
@@ -20,6 +20,8 @@ pub enum CloningError {
     NoDemonstrations,
     #[error(transparent)]
     Features(#[from] FeatureCacheError),
+    #[error("a gradient step failed")]
+    Update(#[from] UpdateError),
     #[error("the cloned policy cannot be published")]
     Snapshot(#[from] nets::snapshot::SnapshotError),
 }
@@ -28,13 +30,10 @@ pub enum CloningError {
 pub struct CloningConfig {
     pub updates: u32,
     pub batch: usize,
-    pub learning_rate: f64,
     pub device: Device,
 }
 
-/// Fits the policy of a fresh `state` to the demo view of `store`:
-///
-/// L = mean (tanh(mu(s)) - a)²
+/// Fits the policy of a fresh `state`, made for imitation, to the demo view of `store`.
 ///
 /// Returns the policy and the mean loss of the last tenth of the updates.
 pub fn clone_demonstrations(
@@ -59,23 +58,11 @@ pub fn clone_demonstrations(
             Tensor::from_slice(values).to_device(config.device).view([ids.len() as i64, -1])
         };
         let observation = ObservationBatch { proprio: matrix(&sampled.proprio), images };
-        let loss = step(&mut state, &observation, &matrix(&sampled.action), config.learning_rate);
+        let info = imitate(&mut state, &observation, &matrix(&sampled.action))?;
         if update + last >= config.updates {
-            loss_sum += loss;
+            loss_sum += info.actor.map_or(0.0, |actor| f64::from(actor.bc_loss));
         }
     }
     let snapshot = state.snapshot(PolicyVersion(1))?;
     Ok((snapshot, loss_sum / f64::from(last)))
-}
-
-fn step(state: &mut TrainState, observation: &ObservationBatch, action: &Tensor, rate: f64) -> f64 {
-    let params = state.params.leaves();
-    let encoding = state.agent.head.encode(params, params, observation, None);
-    let mode = state.agent.policy.forward(params, &encoding).mode();
-    let loss = losses::bc_loss(&mode, action);
-    let leaves = state.params.leaves_of(state.optimisers.actor.span());
-    let gradients = Tensor::run_backward(&[&loss], leaves, false, false);
-    let value = loss.double_value(&[]);
-    state.optimisers.actor.step(&gradients, rate);
-    value
 }

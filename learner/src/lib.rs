@@ -10,6 +10,7 @@ pub mod cloning;
 pub mod feature_cache;
 #[cfg(test)]
 mod golden;
+pub mod imitation;
 pub mod ingest;
 pub mod losses;
 pub mod metrics;

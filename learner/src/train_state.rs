@@ -18,7 +18,7 @@ use crate::{
     adam::Adam,
     archive::{Archive, ArchiveError, ArchiveWriter},
     noise::UpdateNoise,
-    update::{Mechanics, Plan, UpdateConfig},
+    update::{Algorithm, Mechanics, Plan, UpdateConfig},
 };
 
 const FORMAT: &str = "reins-train-state-1";
@@ -52,8 +52,8 @@ pub struct Optimisers {
     /// As in the reference: owns the grasp critic and moves the head too. Else it is the critic's
     /// optimiser that owns the grasp critic.
     pub grasp: Option<Adam>,
-    /// Owns the policy; as in the reference also the head, of which the embedding of
-    /// proprioception then has a gradient.
+    /// Owns the policy; in imitation the head too. In the reference it moves the head as well, of
+    /// which only the embedding of proprioception has a gradient.
     pub actor: Adam,
     pub temperature: Adam,
 }
@@ -109,7 +109,7 @@ impl TrainState {
         rng: ChaCha8Rng,
     ) -> Self {
         let target = params.duplicate();
-        let optimisers = Optimisers::new(&agent, &params, config.mechanics);
+        let optimisers = Optimisers::new(&agent, &params, &config);
         let counters = Counters::default();
         Self { agent, backbone, config, params, target, optimisers, counters, rng }
     }
@@ -183,7 +183,7 @@ impl TrainState {
         let whole = agent.layout.whole();
         let params = ParamSet::new(agent.layout.clone(), flat("params", &whole)?);
         let target = ParamSet::new(agent.layout.clone(), flat("target", &whole)?);
-        let mut optimisers = Optimisers::new(&agent, &params, description.config.mechanics);
+        let mut optimisers = Optimisers::new(&agent, &params, &description.config);
         let counts = description.adam_counts;
         if counts.len() != optimisers.all().count() {
             return Err(RestoreError::Layout);
@@ -207,13 +207,15 @@ impl TrainState {
 }
 
 impl Optimisers {
-    fn new(agent: &Agent, params: &ParamSet, mechanics: Mechanics) -> Self {
+    fn new(agent: &Agent, params: &ParamSet, config: &UpdateConfig) -> Self {
         let spans = &agent.spans;
-        let of_actor = match mechanics {
-            Mechanics::Reins => spans.policy.clone(),
-            Mechanics::HilSerl => spans.head.join(&spans.policy),
+        let of_actor = match (config.algorithm, config.mechanics) {
+            (Algorithm::Rlpd, Mechanics::Reins) => spans.policy.clone(),
+            (Algorithm::Rlpd, Mechanics::HilSerl) | (Algorithm::HgDagger, _) => {
+                spans.head.join(&spans.policy)
+            }
         };
-        let grasp = match mechanics {
+        let grasp = match config.mechanics {
             Mechanics::HilSerl if agent.grasp.is_some() => {
                 Some(Adam::new(params, spans.grasp.join(&spans.head)))
             }

@@ -79,6 +79,8 @@ pub struct TrainerConfig {
     pub shift_px: u8,
     /// Critic updates per actor update.
     pub critic_to_actor_ratio: u64,
+    /// Updates on the demonstrations before the first policy is published; for imitation.
+    pub pretrain_updates: u64,
     /// Learner steps between two published policies, two lines of metrics, two checkpoints.
     pub publish_every: u64,
     pub log_every: u64,
@@ -98,6 +100,11 @@ pub struct TrainerConfig {
 impl TrainerConfig {
     fn shifts(&self) -> FrameShifts {
         FrameShifts { most_px: self.shift_px, seed: self.seed }
+    }
+
+    /// Updates that count for the UTD ratio, of `updates` in all.
+    fn paced(&self, updates: u64) -> u64 {
+        updates.saturating_sub(self.pretrain_updates)
     }
 
     /// Training time of the run, at `now`, in a process that began to train at `began`.
@@ -237,7 +244,9 @@ impl Trainer {
         let collecting = self.status.phase == Phase::WaitingForDemonstrations;
         let env_step_limit = match &self.stage {
             Stage::Collecting if collecting => Some(0),
-            _ => self.config.limiter.env_step_limit(learner_step.0),
+            // The policy is not to drive before it has been fitted to the demonstrations.
+            _ if learner_step.0 < self.config.pretrain_updates => Some(0),
+            _ => self.config.limiter.env_step_limit(self.config.paced(learner_step.0)),
         };
         Pace {
             env_steps: self.status.env_steps,
@@ -311,7 +320,9 @@ impl Trainer {
         self.stage = Stage::Training(Box::new(Training::new(state, cache)));
         self.status.phase = Phase::Training;
         self.began = Some(self.clock.now());
-        output.policy = self.publish()?;
+        if self.config.pretrain_updates == 0 {
+            output.policy = self.publish()?;
+        }
         Ok(Work::Done)
     }
 
@@ -328,9 +339,13 @@ impl Trainer {
         let config = &self.config;
         let env_steps = self.ingest.lock().store.env_steps();
         let step = training.state.learner_step().0;
-        let allowed = config.limiter.updates_allowed(env_steps, step);
+        let pretraining = config.pretrain_updates.saturating_sub(step);
+        let allowed = match pretraining {
+            0 => config.limiter.updates_allowed(env_steps, config.paced(step)),
+            left => left,
+        };
         if allowed == 0 {
-            if config.limiter.is_finished(env_steps, step) {
+            if config.limiter.is_finished(env_steps, config.paced(step)) {
                 self.finish(output)?;
                 return Ok(Work::Finished);
             }
@@ -346,13 +361,15 @@ impl Trainer {
         // A checkpoint begins a new line of metrics and is a published policy, so that nothing
         // between two of either need be kept in it.
         let save = passed(config.checkpoint_every, before);
-        let publish = save || passed(config.publish_every, before);
+        let fitted = step >= config.pretrain_updates;
+        let first = fitted && before < config.pretrain_updates;
+        let publish = save || first || (fitted && passed(config.publish_every, before));
         if save || passed(config.log_every, before) {
             let now = self.clock.now();
             let minutes = config.minutes(began, now);
             let metrics = training.tally.line(now, env_steps, step, minutes);
-            self.status.critic_loss = Some(metrics.critic_loss);
-            self.status.mean_q = Some(metrics.mean_q);
+            self.status.critic_loss = Some(metrics.critic_loss).filter(|loss| loss.is_finite());
+            self.status.mean_q = Some(metrics.mean_q).filter(|q| q.is_finite());
             self.status.temperature = metrics.temperature;
             self.status.updates_per_s = metrics.updates_per_s;
             output.metrics = Some((LearnerStep(step), metrics));

@@ -16,6 +16,17 @@ use crate::{
     train_state::TrainState,
 };
 
+/// What the policy is trained by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// Values of its actions, by critics.
+    #[default]
+    Rlpd,
+    /// What a person did, in demonstrations and interventions; see [`crate::imitation`].
+    HgDagger,
+}
+
 /// Who steps what, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -48,6 +59,8 @@ pub struct UpdateConfig {
     /// Weight of the imitation term of the policy's loss, over the demo rows.
     pub bc_weight: f64,
     pub mechanics: Mechanics,
+    #[serde(default)]
+    pub algorithm: Algorithm,
 }
 
 impl UpdateConfig {
@@ -66,6 +79,7 @@ impl UpdateConfig {
             value_range: Some([0.0, 1.0]),
             bc_weight: 0.1,
             mechanics: Mechanics::Reins,
+            algorithm: Algorithm::Rlpd,
         }
     }
 
@@ -467,6 +481,22 @@ fn read_info(losses: &Losses) -> UpdateInfo {
 }
 
 impl UpdateInfo {
+    /// Of an update that has no critics. What it does not compute is no number.
+    pub fn imitation(bc_loss: f32) -> Self {
+        let none = f32::NAN;
+        let actor =
+            ActorInfo { actor_loss: bc_loss, bc_loss, entropy: none, temperature_loss: none };
+        Self {
+            critic_loss: none,
+            q: none,
+            target_q: none,
+            reward: none,
+            temperature: none,
+            grasp: None,
+            actor: Some(actor),
+        }
+    }
+
     fn is_finite(&self) -> bool {
         let Self { critic_loss, q, target_q, reward, temperature, grasp, actor } = self;
         let own = [critic_loss, q, target_q, reward, temperature].iter().all(|x| x.is_finite());

@@ -7,6 +7,7 @@ use learner::{
     cloning::{CloningConfig, clone_demonstrations},
     feature_cache::{FeatureCache, FrameShifts, fit_projections},
     train_state::{AgentSetup, TrainState},
+    update::{Algorithm, UpdateConfig},
 };
 use nets::architecture::HeadSpec;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -65,13 +66,10 @@ pub fn train(
         projections,
         backbone: backbone.as_ref().map_or(WeightsHash([0; 32]), |b| b.hash()),
     };
-    let state = TrainState::new(setup, parts::learner::update_config(task, run), seed, device);
-    let config = CloningConfig {
-        updates,
-        batch: run.learner.batch as usize,
-        learning_rate: run.learner.learning_rate,
-        device,
-    };
+    let update =
+        UpdateConfig { algorithm: Algorithm::HgDagger, ..parts::learner::update_config(task, run) };
+    let state = TrainState::new(setup, update, seed, device);
+    let config = CloningConfig { updates, batch: run.learner.batch as usize, device };
     let (policy, loss) = clone_demonstrations(state, &store, &mut cache, config, &mut rng)?;
     let path = run_dir.baseline();
     std::fs::write(&path, codec::encode(&policy)?)

@@ -25,6 +25,9 @@ pub fn run(demo: &Demo) -> anyhow::Result<()> {
     train::in_processes(&run_dir, script, &shutdown)?;
     let policy = networks::read_policy(&run_dir.policy())?;
     for (name, sampled) in [(results::SAMPLED, true), (results::MEAN, false)] {
+        if sampled && !configuration.run.learner.learns_spread() {
+            continue;
+        }
         let episodes = configuration.run.eval.episodes;
         eprintln!("measuring {episodes} episodes on unseen seeds, actions {name}");
         let wanted = Evaluation { name, episodes, seed: demo.seed, sampled };

@@ -1,6 +1,6 @@
 //! `reins eval`: measures the policy of a run.
 
-use tasks::run::EvalActions;
+use tasks::{RunConfig, run::EvalActions};
 
 use crate::{
     cli::Eval,
@@ -15,7 +15,8 @@ use crate::{
 pub fn run(eval: &Eval) -> anyhow::Result<()> {
     let run_dir = RunDir::find(&eval.run)?;
     let configuration = run_dir.configuration()?;
-    let mean = eval.mean || configuration.run.eval.actions == EvalActions::Mean;
+    let RunConfig { learner, eval: settings, .. } = &configuration.run;
+    let mean = eval.mean || settings.actions == EvalActions::Mean || !learner.learns_spread();
     let (name, path) = match (eval.baseline, mean) {
         (true, _) => (results::CLONED, run_dir.baseline()),
         (false, true) => (results::MEAN, run_dir.policy()),

@@ -92,6 +92,7 @@ pub fn config(
         camera_age_max: ages.collect(),
         teleop_age_max: cell.teleop.age_max(),
         outbox: outbox_journal(&run_config.storage),
+        train_with_noise: run_config.learner.learns_spread(),
         ..ActorConfig::new(run, outbox, task.cameras.len())
     }
 }

@@ -8,7 +8,7 @@ use ::learner::{
     ingest::Identity,
     losses::EntropyBackup,
     trainer::TrainerConfig,
-    update::{Mechanics, UpdateConfig},
+    update::{Algorithm, Mechanics, UpdateConfig},
     viz::VizSettings,
 };
 use anyhow::Context;
@@ -65,6 +65,7 @@ pub fn parts(
                 run::LearnedActions::Executed => LearnedActions::Executed,
             },
             critic_to_actor_ratio: run.learner.critic_to_actor_ratio.into(),
+            pretrain_updates: run.learner.pretrain_updates,
             publish_every: run.learner.publish_every,
             log_every: LOG_EVERY,
             checkpoint_every: run.learner.checkpoint_every,
@@ -157,6 +158,10 @@ pub fn update_config(task: &TaskConfig, run: &RunConfig) -> UpdateConfig {
             .map(|(low, high)| [low, high]),
         bc_weight: learner.bc_weight,
         mechanics,
+        algorithm: match learner.algorithm {
+            run::Algorithm::Rlpd => Algorithm::Rlpd,
+            run::Algorithm::HgDagger => Algorithm::HgDagger,
+        },
     }
 }
 

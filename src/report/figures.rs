@@ -166,7 +166,7 @@ pub fn cycle_time(
 }
 
 /// The title, and after it what is to be seen.
-pub(super) fn heading(area: &Area, title: &str, what: &str) -> Result<()> {
+pub fn heading(area: &Area, title: &str, what: &str) -> Result<()> {
     let style = bold(22, INK);
     write(area, title, (20, 28), &style)?;
     let x = 20 + width_of(area, title, &style)? + 14;

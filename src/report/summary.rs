@@ -7,9 +7,9 @@ use wire::EpisodeKind;
 
 use super::{
     ReportData,
-    curves::{CurvePoint, EpisodeFigures, cycle_time},
+    curves::{CurvePoint, EpisodeFigures, cycle_time, training_curve},
     interval::success_interval,
-    losses::LossPoint,
+    losses::{LossPoint, thinned},
 };
 
 /// Raised when a key changes its meaning or goes away.
@@ -71,7 +71,9 @@ pub struct Curves {
 }
 
 impl Summary {
-    pub fn new(data: &ReportData, curves: Curves) -> Self {
+    pub fn of(data: &ReportData) -> Self {
+        let curves =
+            Curves { training: training_curve(&data.episodes), learning: thinned(&data.metrics) };
         let demonstrations: Vec<_> =
             data.episodes.iter().filter(|e| e.kind == EpisodeKind::Demonstration).collect();
         let training = || data.episodes.iter().filter(|e| e.kind == EpisodeKind::Training);

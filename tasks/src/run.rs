@@ -61,6 +61,10 @@ pub struct BudgetConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerConfig {
+    /// Left out of a resolved file where it is the default, as the key below: runs that are older than
+    /// these keys keep their hash, and so their checkpoints.
+    #[serde(skip_serializing_if = "Algorithm::is_default")]
+    pub algorithm: Algorithm,
     pub mechanics: Mechanics,
     /// Transitions in a batch, half of them from the demo view.
     pub batch: u32,
@@ -84,9 +88,32 @@ pub struct LearnerConfig {
     pub actions: LearnedActions,
     /// Env steps before the first update.
     pub training_starts: u64,
+    /// For imitation: updates on the demonstrations before the policy drives.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pretrain_updates: u64,
     /// Learner steps between two published policies.
     pub publish_every: u64,
     pub checkpoint_every: u64,
+}
+
+/// What the policy is trained by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// Reinforcement learning from demonstrations, interventions and what the policy tries.
+    Rlpd,
+    /// Imitation of demonstrations and interventions, to compare with.
+    HgDagger,
+}
+
+impl Algorithm {
+    fn is_default(&self) -> bool {
+        *self == Self::Rlpd
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Which action of a step the critics learn the value of.
@@ -360,6 +387,13 @@ impl RunConfig {
     }
 }
 
+impl LearnerConfig {
+    /// Whether a policy knows how far to stray from its mean: imitation teaches it the mean alone.
+    pub fn learns_spread(&self) -> bool {
+        self.algorithm == Algorithm::Rlpd
+    }
+}
+
 impl ConfigFile for RunConfig {
     const KIND: &'static str = "run";
     const KEYS: &'static [Key] = keys::KEYS;
@@ -377,6 +411,20 @@ impl ConfigFile for RunConfig {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let learner = &self.learner;
+        if learner.algorithm == Algorithm::Rlpd && learner.pretrain_updates > 0 {
+            faults.push(Fault::new(
+                "learner.pretrain_updates",
+                "goes with learner.algorithm = \"hg-dagger\" only",
+                "Leave it out",
+            ));
+        }
+        if learner.algorithm == Algorithm::HgDagger && self.budget.demo_episodes == 0 {
+            faults.push(Fault::new(
+                "budget.demo_episodes",
+                "leaves \"hg-dagger\" nothing to imitate",
+                "Ask for some demonstrations",
+            ));
+        }
         if !learner.batch.is_multiple_of(2) {
             faults.push(Fault::new(
                 "learner.batch",

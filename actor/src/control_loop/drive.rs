@@ -294,7 +294,10 @@ impl ControlLoop {
         noise: &mut ChaCha8Rng,
     ) -> Result<Action, Fault> {
         let failed = |what: String| Fault::PolicyFailed(what);
-        let drawn = kind == EpisodeKind::Training || self.config.evaluate_with_noise;
+        let drawn = match kind {
+            EpisodeKind::Training => self.config.train_with_noise,
+            EpisodeKind::Demonstration | EpisodeKind::Evaluation => self.config.evaluate_with_noise,
+        };
         let policy = self.policy.as_mut().ok_or_else(|| failed("there is none".into()))?;
         let action = policy
             .act(observation, drawn.then_some(noise))

@@ -4,18 +4,19 @@ use nets::{
     backbone::Backbone,
     head::{Images, ObservationBatch},
 };
-use replay::{View, symmetric_sample};
+use replay::{ReplayStore, View, sample, symmetric_sample};
 use tch::Tensor;
-use wire::Clock;
+use wire::{Clock, Timestamp};
 
 use super::{BACKBONE_ROWS, TrainerConfig, TrainerError};
 use crate::{
     batch::{Batch, bootstrap_mask, choose_actions},
     feature_cache::FeatureCache,
+    imitation::imitate,
     ingest::Ingest,
     tally::Tally,
     train_state::TrainState,
-    update::{Plan, update},
+    update::{Algorithm, Plan, UpdateInfo, update},
 };
 
 #[derive(Debug)]
@@ -40,19 +41,72 @@ impl Training {
         clock: &dyn Clock,
     ) -> Result<(), TrainerError> {
         let started = clock.now();
-        let step = self.state.learner_step().0 + 1;
-        let full = step.is_multiple_of(config.critic_to_actor_ratio);
-        let plan = if full { Plan::Full } else { Plan::CriticOnly };
-        let batch = self.sample(config, ingest, backbone)?;
-        let sampled = clock.now();
-        let noise = self.state.draw_noise(batch.len(), plan);
-        let info = update(&mut self.state, &batch, plan, &noise)?;
+        let (info, sampled) = match config.update.algorithm {
+            Algorithm::Rlpd => self.reinforce(config, ingest, backbone, clock)?,
+            Algorithm::HgDagger => self.imitate(config, ingest, backbone, clock)?,
+        };
         let done = clock.now();
         self.tally.add(
             &info,
             sampled.since(started).as_secs_f64(),
             done.since(sampled).as_secs_f64(),
         );
+        Ok(())
+    }
+
+    /// One update from both views; also says when the batch was there.
+    fn reinforce(
+        &mut self,
+        config: &TrainerConfig,
+        ingest: &Ingest,
+        backbone: Option<&Backbone>,
+        clock: &dyn Clock,
+    ) -> Result<(UpdateInfo, Timestamp), TrainerError> {
+        let step = self.state.learner_step().0 + 1;
+        let full = step.is_multiple_of(config.critic_to_actor_ratio);
+        let plan = if full { Plan::Full } else { Plan::CriticOnly };
+        let batch = self.sample(config, ingest, backbone)?;
+        let sampled = clock.now();
+        let noise = self.state.draw_noise(batch.len(), plan);
+        Ok((update(&mut self.state, &batch, plan, &noise)?, sampled))
+    }
+
+    /// One update from what a person did: all of the batch is from the demo view.
+    fn imitate(
+        &mut self,
+        config: &TrainerConfig,
+        ingest: &Ingest,
+        backbone: Option<&Backbone>,
+        clock: &dyn Clock,
+    ) -> Result<(UpdateInfo, Timestamp), TrainerError> {
+        let mut inner = ingest.lock();
+        self.keep_up(&mut inner.store, backbone)?;
+        let rng = &mut self.state.rng;
+        let store = &inner.store;
+        let ids = sample(store, View::Demo, config.batch, rng);
+        self.sampled.gather(store, &ids);
+        let variants = self.cache.draw_variants(ids.len(), rng);
+        let images = self.cache.images(store, &self.sampled.observations, &variants)?;
+        drop(inner);
+        let sampled = clock.now();
+        let matrix = |values: &[f32]| {
+            Tensor::from_slice(values).to_device(config.device).view([ids.len() as i64, -1])
+        };
+        let observation = ObservationBatch { proprio: matrix(&self.sampled.proprio), images };
+        let action = matrix(&self.sampled.action);
+        Ok((imitate(&mut self.state, &observation, &action)?, sampled))
+    }
+
+    /// Features for what has arrived since the last batch.
+    fn keep_up(
+        &mut self,
+        store: &mut ReplayStore,
+        backbone: Option<&Backbone>,
+    ) -> Result<(), TrainerError> {
+        if let Some(backbone) = backbone {
+            while self.cache.compute_lacking(store, backbone, BACKBONE_ROWS)? > 0 {}
+        }
+        self.cache.update(store)?;
         Ok(())
     }
 
@@ -63,13 +117,10 @@ impl Training {
         ingest: &Ingest,
         backbone: Option<&Backbone>,
     ) -> Result<Batch, TrainerError> {
-        let rng = &mut self.state.rng;
         let mut inner = ingest.lock();
-        if let Some(backbone) = backbone {
-            while self.cache.compute_lacking(&mut inner.store, backbone, BACKBONE_ROWS)? > 0 {}
-        }
+        self.keep_up(&mut inner.store, backbone)?;
+        let rng = &mut self.state.rng;
         let store = &inner.store;
-        self.cache.update(store)?;
         let ids = symmetric_sample(store, config.batch, rng);
         self.sampled.gather(store, &ids);
         choose_actions(&mut self.sampled, config.actions, rng);

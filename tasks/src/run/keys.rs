@@ -30,6 +30,12 @@ pub(super) const KEYS: &[Key] = &[
         "successful demonstrations that are recorded before training",
     ),
     key(
+        "learner.algorithm",
+        "",
+        OneOf(&["rlpd", "hg-dagger"]),
+        "`rlpd` learns from values, `hg-dagger` only imitates what a person did, to compare with",
+    ),
+    key(
         "learner.mechanics",
         "",
         OneOf(&["reins", "hil-serl"]),
@@ -86,6 +92,12 @@ pub(super) const KEYS: &[Key] = &[
         "steps",
         Integer(0, 1_000_000_000),
         "env steps before the first update",
+    ),
+    key(
+        "learner.pretrain_updates",
+        "updates",
+        Integer(0, 10_000_000),
+        "for `hg-dagger`: updates on the demonstrations before the policy drives",
     ),
     key(
         "learner.publish_every",

@@ -166,7 +166,7 @@ impl Watcher {
 
     /// TCP and TLS work and still there is no learner.
     fn locked_inside(&self) -> LinkState {
-        let LinkSettings { endpoint, run, .. } = &self.settings;
+        let LinkSettings { endpoint, run, users, certificates, .. } = &self.settings;
         let role = self.own.role;
         if self.session.info().peers_zid().wait().next().is_some() {
             return LinkState::Refused(format!(
@@ -174,9 +174,16 @@ impl Watcher {
                  one, or is {role} missing in its link.actors?"
             ));
         }
+        // A paused learner's door stands open unless TLS is spoken there: the kernel answers for it.
+        if users.is_none() && certificates.is_none() {
+            return LinkState::Waiting(format!(
+                "the learner at {endpoint} does not answer: is it paused or overloaded, or of \
+                 another version of reins?"
+            ));
+        }
         LinkState::Refused(format!(
-            "the learner at {endpoint} lets nobody in as {role}: do both sides have the same \
-             password for {role} (link.users) and the same version of reins?"
+            "the learner at {endpoint} does not let {role} in: do both sides have the same password \
+             for {role} (link.users) and the same version of reins, or is it paused?"
         ))
     }
 }
