@@ -9,6 +9,8 @@ pub struct Program {
     /// Successful demonstrations that the run shall have.
     pub demonstrations: u32,
     pub training: Option<TrainingBudget>,
+    /// Without a policy, training begins with actions drawn at random.
+    pub explore: bool,
     /// Episodes in which the policy is measured at the end.
     pub evaluations: u32,
 }
@@ -74,6 +76,7 @@ impl Program {
         {
             return match policy {
                 Some(_) => Next::Begin(EpisodeKind::Training),
+                None if self.explore => Next::Begin(EpisodeKind::Training),
                 None => Next::AwaitPolicy(PolicyVersion::default()),
             };
         }
@@ -96,7 +99,7 @@ mod tests {
 
     fn whole() -> Program {
         let training = Some(TrainingBudget { env_steps_max: Some(100) });
-        Program { demonstrations: 2, training, evaluations: 3 }
+        Program { demonstrations: 2, training, evaluations: 3, ..Program::default() }
     }
 
     /// Done so far: demonstrations, training steps, evaluations.
@@ -134,6 +137,12 @@ mod tests {
     fn training_waits_for_a_policy() {
         check(&whole(), [2, 0, 0], None, false, Next::AwaitPolicy(PolicyVersion(0)));
         check(&whole(), [2, 0, 0], Some(0), false, TRAIN);
+    }
+
+    #[test]
+    fn without_demonstrations_nobody_waits_for_a_policy() {
+        let program = Program { demonstrations: 0, explore: true, ..whole() };
+        check(&program, [0, 0, 0], None, false, TRAIN);
     }
 
     #[test]

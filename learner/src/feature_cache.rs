@@ -14,7 +14,7 @@ use nets::{
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use replay::{FeatureError, FeatureRef, ObservationId, ReplayStore};
+use replay::{FeatureError, FeatureRef, ObservationId, ReplayStore, View};
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
@@ -203,7 +203,10 @@ pub fn fit_projections(
     device: Device,
 ) -> Result<Vec<Projection>, FeatureCacheError> {
     let Some(features) = store.features() else { return Ok(Vec::new()) };
-    let ids: Vec<ObservationId> = demonstration_observations(store);
+    let ids = match observations(store, View::Demo) {
+        none if none.is_empty() => observations(store, View::Online),
+        demonstrated => demonstrated,
+    };
     (0..features.spec().dims.len())
         .map(|camera| {
             let mut raw = Vec::new();
@@ -215,9 +218,9 @@ pub fn fit_projections(
         .collect()
 }
 
-/// Everything that was seen in demonstrations, each observation once.
-fn demonstration_observations(store: &ReplayStore) -> Vec<ObservationId> {
-    let steps = store.view(replay::View::Demo).iter().map(|id| store.transition(*id));
+/// Everything that was seen in the steps of a view, each observation once.
+fn observations(store: &ReplayStore, view: View) -> Vec<ObservationId> {
+    let steps = store.view(view).iter().map(|id| store.transition(*id));
     let mut ids: Vec<_> = steps.flat_map(|s| [s.observation, s.next_observation]).collect();
     ids.sort_unstable();
     ids.dedup();

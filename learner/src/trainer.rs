@@ -71,6 +71,8 @@ pub enum TrainerError {
 pub struct TrainerConfig {
     pub seed: u64,
     pub demo_episodes: u32,
+    /// Random steps before learning begins, where there are no demonstrations.
+    pub explore_steps: u64,
     pub env_steps: u64,
     /// Transitions in a batch, half of them from the demo view.
     pub batch: usize,
@@ -200,7 +202,9 @@ impl Trainer {
         }
         self.policy_version = checkpoint.policy_version;
         // A checkpoint is of the step at which its policy was published.
-        self.published = Some(state.snapshot(checkpoint.policy_version)?);
+        if state.learner_step().0 >= self.config.pretrain_updates {
+            self.published = Some(state.snapshot(checkpoint.policy_version)?);
+        }
         let cache = self.new_cache(state.agent.head.projections());
         self.stage = Stage::Training(Box::new(Training::new(state, cache)));
         Ok(())
@@ -243,9 +247,8 @@ impl Trainer {
         let learner_step = self.learner_step();
         let collecting = self.status.phase == Phase::WaitingForDemonstrations;
         let env_step_limit = match &self.stage {
-            Stage::Collecting if collecting => Some(0),
-            // The policy is not to drive before it has been fitted to the demonstrations.
-            _ if learner_step.0 < self.config.pretrain_updates => Some(0),
+            // With demonstrations that is no step yet.
+            Stage::Collecting if collecting => Some(self.config.explore_steps),
             _ => self.config.limiter.env_step_limit(self.config.paced(learner_step.0)),
         };
         Pace {
@@ -284,7 +287,8 @@ impl Trainer {
 
     fn begin_if_ready(&mut self, output: &mut Output) -> Result<Work, TrainerError> {
         let mut inner = self.ingest.lock();
-        let ready = successful_demonstrations(&inner.store) >= self.config.demo_episodes;
+        let ready = successful_demonstrations(&inner.store) >= self.config.demo_episodes
+            && inner.store.env_steps() >= self.config.explore_steps;
         if !ready {
             return Ok(Work::Waiting);
         }
@@ -363,7 +367,7 @@ impl Trainer {
         let save = passed(config.checkpoint_every, before);
         let fitted = step >= config.pretrain_updates;
         let first = fitted && before < config.pretrain_updates;
-        let publish = save || first || (fitted && passed(config.publish_every, before));
+        let publish = fitted && (save || first || passed(config.publish_every, before));
         if save || passed(config.log_every, before) {
             let now = self.clock.now();
             let minutes = config.minutes(began, now);

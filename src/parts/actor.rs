@@ -36,6 +36,7 @@ pub fn training_program(configuration: &Configuration) -> Program {
     Program {
         demonstrations: run.budget.demo_episodes,
         training: Some(TrainingBudget { env_steps_max: Some(run.budget.env_steps) }),
+        explore: run.budget.explore_steps() > 0,
         evaluations: 0,
     }
 }

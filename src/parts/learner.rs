@@ -56,6 +56,7 @@ pub fn parts(
         trainer: TrainerConfig {
             seed: run.seed,
             demo_episodes: run.budget.demo_episodes,
+            explore_steps: run.budget.explore_steps(),
             env_steps: run.budget.env_steps,
             batch: run.learner.batch as usize,
             shift_px: run.backbone.shift_px as u8,

@@ -308,16 +308,21 @@ fn learning(cell: &CellConfig, task: &TaskConfig, run: &RunConfig, findings: &mu
         ));
     }
     if budget.demo_episodes == 0 {
-        let what = "no demonstrations: the demo half of each batch begins empty";
+        let what = format!(
+            "no demonstrations: the arm moves at random for the first {} steps, and the demo half of \
+             each batch begins empty",
+            budget.explore_steps()
+        );
         findings.push(warning(what, "Set budget.demo_episodes; 20 is the default"));
     }
     let pca = run.head.kind == HeadKind::Pca && !task.cameras.is_empty();
-    let frames = u64::from(budget.demo_episodes) * u64::from(task.episode_steps);
+    let frames = budget.explore_steps()
+        + u64::from(budget.demo_episodes) * u64::from(task.episode_steps);
     if pca && frames < u64::from(run.head.pca_components) {
         findings.push(error(
             format!(
-                "a projection of {} components cannot be fitted on at most {frames} frames of \
-                 demonstrations",
+                "a projection of {} components cannot be fitted on at most {frames} frames from \
+                 before learning begins",
                 run.head.pca_components
             ),
             "Raise budget.demo_episodes or lower head.pca_components",

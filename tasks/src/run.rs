@@ -58,6 +58,17 @@ pub struct BudgetConfig {
     pub demo_episodes: u32,
 }
 
+/// Random steps that take the place of demonstrations where there are none: the first view of the
+/// cell, and what the projection is fitted to.
+const EXPLORE_STEPS: u64 = 300;
+
+impl BudgetConfig {
+    /// 0 where there are demonstrations.
+    pub fn explore_steps(&self) -> u64 {
+        if self.demo_episodes == 0 { EXPLORE_STEPS.min(self.env_steps) } else { 0 }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerConfig {

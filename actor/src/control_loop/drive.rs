@@ -3,7 +3,7 @@
 use std::{sync::atomic::AtomicBool, time::Duration};
 
 use drivers::EpisodeBrief;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tasks::EpisodeRules;
 use wire::{
@@ -298,15 +298,25 @@ impl ControlLoop {
             EpisodeKind::Training => self.config.train_with_noise,
             EpisodeKind::Demonstration | EpisodeKind::Evaluation => self.config.evaluate_with_noise,
         };
-        let policy = self.policy.as_mut().ok_or_else(|| failed("there is none".into()))?;
-        let action = policy
-            .act(observation, drawn.then_some(noise))
-            .map_err(|e| failed(e.to_string()))?
-            .clipped();
+        let action = match &mut self.policy {
+            Some(policy) => policy
+                .act(observation, drawn.then_some(noise))
+                .map_err(|e| failed(e.to_string()))?
+                .clipped(),
+            None if self.config.program.explore => self.random_action(noise),
+            None => return Err(failed("there is none".into())),
+        };
         match self.devices.task.action_spec().mismatch(&action) {
             None => Ok(action),
             Some(what) => Err(failed(what)),
         }
+    }
+
+    /// Anywhere in the action space.
+    fn random_action(&self, noise: &mut ChaCha8Rng) -> Action {
+        let dim = self.devices.task.action_spec().dim;
+        let entries: Vec<f32> = (0..dim).map(|_| noise.random_range(-1.0..=1.0)).collect();
+        Action::from_slice(&entries)
     }
 
     fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> Hand {

@@ -27,7 +27,8 @@ pub(super) const KEYS: &[Key] = &[
         "budget.demo_episodes",
         "episodes",
         Integer(0, 100_000),
-        "successful demonstrations that are recorded before training",
+        "successful demonstrations that are recorded before training; with 0 the arm moves at random for \
+         the first 300 steps",
     ),
     key(
         "learner.algorithm",
