@@ -7,6 +7,8 @@ mod demo;
 mod device;
 mod doctor;
 mod eval;
+mod export;
+mod import;
 mod learner;
 mod report;
 mod resume;
@@ -23,6 +25,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Actor(process) => actor::run(&process),
         Command::Eval(eval) => eval::run(&eval),
         Command::Baseline(baseline) => baseline::run(&baseline),
+        Command::Export(exported) => export::run(&exported),
+        Command::Import(imported) => import::run(&imported),
         Command::Report(report) => report::run(&report),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),

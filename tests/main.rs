@@ -6,6 +6,7 @@ mod bad_input;
 mod determinism;
 mod device;
 mod end_to_end;
+mod exchange;
 mod faults;
 mod ground_truth;
 mod ground_truth_spoilt;
