@@ -38,11 +38,8 @@ impl Episode {
         let bodies = std::iter::once(RecordBody::EpisodeStart(start))
             .chain(steps.into_iter().map(RecordBody::Step))
             .chain([RecordBody::EpisodeEnd(end)]);
-        let record = |(index, body)| Record {
-            actor,
-            position: RecordPosition { episode: id, index },
-            body,
-        };
+        let record =
+            |(index, body)| Record { actor, position: RecordPosition { episode: id, index }, body };
         (0..).zip(bodies).map(record).collect()
     }
 }

@@ -13,8 +13,8 @@ use replay::{Journal, JournalConfig, Sequence};
 use sha2::{Digest, Sha256};
 use tasks::TaskConfig;
 use wire::{
-    ActionSource, ActionSpec, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, ObservationSpec, Outcome,
-    Record, RecordBody, RecordPosition, TruncationCause,
+    ActionSource, ActionSpec, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, ObservationSpec,
+    Outcome, Record, RecordBody, RecordPosition, TruncationCause,
 };
 
 use crate::{episode::Episode, error::ExchangeError};

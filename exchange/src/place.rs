@@ -45,7 +45,8 @@ impl NewPlace {
     /// Syncs what was written and gives it its name, unless something else has taken that.
     pub fn finish(mut self) -> Result<(), ExchangeError> {
         sync_all(&self.temporary)?;
-        let renamed = renameat_with(CWD, &self.temporary, CWD, &self.target, RenameFlags::NOREPLACE);
+        let renamed =
+            renameat_with(CWD, &self.temporary, CWD, &self.target, RenameFlags::NOREPLACE);
         renamed.map_err(|errno| match errno {
             rustix::io::Errno::EXIST => ExchangeError::Exists(self.target.clone()),
             _ => io_error("renaming to", &self.target)(errno.into()),
@@ -80,8 +81,8 @@ fn clear_away(parent: &Path, prefix: &str) -> Result<(), ExchangeError> {
         let Some(process) = name.to_str().and_then(|name| name.strip_prefix(prefix)) else {
             continue;
         };
-        let runs = Path::new("/proc").join(process).exists()
-            && process != std::process::id().to_string();
+        let runs =
+            Path::new("/proc").join(process).exists() && process != std::process::id().to_string();
         if process.bytes().all(|byte| byte.is_ascii_digit()) && !runs {
             remove(&entry.path()).map_err(io_error("removing", entry.path()))?;
         }

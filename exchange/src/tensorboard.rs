@@ -79,7 +79,8 @@ pub fn export(source: &Source<'_>, target: &Path) -> Result<Exported, ExchangeEr
     let mut events = Events { file: BufWriter::new(file), written: 0 };
     let began = source.created_unix_s as f64;
     let version = What::FileVersion("brain.Event:2".into());
-    let write = |events: &mut Events, event| events.write(event).map_err(io_error("writing", &path));
+    let write =
+        |events: &mut Events, event| events.write(event).map_err(io_error("writing", &path));
     write(&mut events, Event { wall_time: began, step: 0, what: Some(version) })?;
     for event in learning(source.metrics, began)? {
         write(&mut events, event)?;
@@ -137,7 +138,8 @@ fn learning(path: &Path, began: f64) -> Result<Vec<Event>, ExchangeError> {
     let text = fs::read_to_string(path).map_err(io_error("reading", path))?;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let Some(line) = line.strip_suffix('\n') else { break };
-        let bad = |what: String| content(path, format!("line {} is no metrics: {what}", number + 1));
+        let bad =
+            |what: String| content(path, format!("line {} is no metrics: {what}", number + 1));
         let line: Value = serde_json::from_str(line).map_err(|e| bad(e.to_string()))?;
         let step = line["learner_step"].as_i64();
         let step = step.ok_or_else(|| bad("it has no learner_step".into()))?;

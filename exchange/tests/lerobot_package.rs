@@ -74,7 +74,11 @@ fn check(python: &Path, cameras: &[&str]) {
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lerobot_peer.py");
     let mut command = Command::new(python);
-    command.arg(script).arg(&data).env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path().join("hf"));
+    command
+        .arg(script)
+        .arg(&data)
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", home.path().join("hf"));
     let output = run(&mut command).unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
 

@@ -153,5 +153,8 @@ fn deep_nesting_and_cycles_do_no_harm() {
     assert!(matches!(deep, Ok(Value::Node(_))));
     let cycle = load(Program::new().op(b"]q\x00h\x00a"));
     assert!(matches!(cycle, Ok(Value::Node(_))));
-    assert_eq!(load(Program::new().op(&vec![b'N'; OPCODES_MAX])), Err(PickleError::TooLong(OPCODES_MAX)));
+    assert_eq!(
+        load(Program::new().op(&vec![b'N'; OPCODES_MAX])),
+        Err(PickleError::TooLong(OPCODES_MAX))
+    );
 }

@@ -58,12 +58,7 @@ fn to_mcap(export: &ExportPlain) -> anyhow::Result<()> {
     let configuration = run_dir.configuration()?;
     let source = mcap::Source { journal: &run_dir.journal(), task: &configuration.task };
     let exported = mcap::export(&source, &export.out)?;
-    println!(
-        "{} episodes, {} steps: {}",
-        exported.episodes,
-        exported.steps,
-        export.out.display()
-    );
+    println!("{} episodes, {} steps: {}", exported.episodes, exported.steps, export.out.display());
     Ok(())
 }
 

@@ -191,11 +191,8 @@ mod test {
 
     #[test]
     fn test_takes_its_options() {
-        let expected = Command::Test {
-            setup: SetupOptions::default(),
-            unit_only: false,
-            python_peers: true,
-        };
+        let expected =
+            Command::Test { setup: SetupOptions::default(), unit_only: false, python_peers: true };
         assert_eq!(parsed("test --python-peers"), Ok(expected));
         assert!(parsed("setup --python-peers").is_err());
     }

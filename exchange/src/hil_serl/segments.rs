@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wire::{
-    ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, GateEvents, Observation,
-    Outcome, PolicyVersion, Step, Timestamp, TruncationCause, UnixNanos,
+    ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, GateEvents,
+    Observation, Outcome, PolicyVersion, Step, Timestamp, TruncationCause, UnixNanos,
 };
 
 use super::transition::{Seen, Transition};
@@ -102,10 +102,5 @@ impl Open {
 }
 
 fn at(captured_at: Timestamp, seen: Seen) -> Observation {
-    Observation {
-        captured_at,
-        proprio: seen.proprio,
-        frames: seen.frames,
-        features: Vec::new(),
-    }
+    Observation { captured_at, proprio: seen.proprio, frames: seen.frames, features: Vec::new() }
 }

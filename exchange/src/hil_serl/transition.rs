@@ -188,7 +188,8 @@ fn frame(array: &NdArray<'_>, width: u16, height: u16) -> Result<Frame, String> 
     if array.dtype != Dtype::Unsigned(1) {
         return Err("its values are no bytes".into());
     }
-    let pixels = if array.fortran { from_fortran(&array.bytes, wanted) } else { array.bytes.to_vec() };
+    let pixels =
+        if array.fortran { from_fortran(&array.bytes, wanted) } else { array.bytes.to_vec() };
     Frame::new(width, height, pixels).ok_or_else(|| "its bytes do not fit its shape".into())
 }
 

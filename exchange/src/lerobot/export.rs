@@ -56,11 +56,7 @@ pub struct ExportOptions {
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self {
-            only: None,
-            data_file_bytes: DATA_FILE_MB << 20,
-            files_per_chunk: FILES_PER_CHUNK,
-        }
+        Self { only: None, data_file_bytes: DATA_FILE_MB << 20, files_per_chunk: FILES_PER_CHUNK }
     }
 }
 

@@ -74,10 +74,7 @@ pub(super) const FIELDS: &[Field] = &[
         name: name::SUCCESS,
         values: Flag(|row| row.is_last && row.end.outcome == Outcome::Success),
     },
-    Field {
-        name: name::INTERVENTION,
-        values: Flag(|row| row.step.source == ActionSource::Human),
-    },
+    Field { name: name::INTERVENTION, values: Flag(|row| row.step.source == ActionSource::Human) },
     Field { name: name::POLICY_VERSION, values: Whole(|row| row.step.policy_version.0 as i64) },
     Field {
         name: name::COMMANDED,
@@ -87,10 +84,7 @@ pub(super) const FIELDS: &[Field] = &[
         name: name::POLICY_ACTION,
         values: Vector(Width::Action, |row, width| or_zeros(&row.step.policy_action, width)),
     },
-    Field {
-        name: name::HAS_POLICY_ACTION,
-        values: Flag(|row| row.step.policy_action.is_some()),
-    },
+    Field { name: name::HAS_POLICY_ACTION, values: Flag(|row| row.step.policy_action.is_some()) },
     Field {
         name: name::HUMAN_ACTION,
         values: Vector(Width::Action, |row, width| or_zeros(&row.step.human_action, width)),

@@ -125,7 +125,9 @@ fn data_files(root: &Path) -> Result<Vec<PathBuf>, ExchangeError> {
     for chunk in sorted_entries(&data)? {
         if chunk.is_dir() {
             let files = sorted_entries(&chunk)?;
-            found.extend(files.into_iter().filter(|file| file.extension() == Some("parquet".as_ref())));
+            found.extend(
+                files.into_iter().filter(|file| file.extension() == Some("parquet".as_ref())),
+            );
         }
     }
     match found.is_empty() {
@@ -182,7 +184,8 @@ fn read_lengths(root: &Path) -> Result<BTreeMap<i64, i64>, ExchangeError> {
                     })
                 };
                 let (episodes, found) = (column("episode_index")?, column("length")?);
-                lengths.extend(episodes.values().iter().copied().zip(found.values().iter().copied()));
+                lengths
+                    .extend(episodes.values().iter().copied().zip(found.values().iter().copied()));
             }
         }
     }
@@ -205,8 +208,7 @@ impl Sources {
         root: &Path,
     ) -> Result<Self, ExchangeError> {
         let path = info_path(root);
-        let there: Vec<&str> =
-            features.keys().filter_map(|key| key.strip_prefix(IMAGES)).collect();
+        let there: Vec<&str> = features.keys().filter_map(|key| key.strip_prefix(IMAGES)).collect();
         let mut images = Vec::new();
         for camera in &spec.cameras {
             let wanted = options.cameras.key(&camera.name);

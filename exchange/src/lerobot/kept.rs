@@ -58,8 +58,8 @@ pub(super) fn write(
     let path = kept_path(root);
     let folder = path.parent().unwrap_or(root);
     std::fs::create_dir_all(folder).map_err(io_error("making the folder", folder))?;
-    let batch = RecordBatch::try_from_iter(columns_of(spec, episodes))
-        .map_err(write_error(&path))?;
+    let batch =
+        RecordBatch::try_from_iter(columns_of(spec, episodes)).map_err(write_error(&path))?;
     write_batch(&path, &batch)
 }
 
@@ -67,8 +67,8 @@ pub(super) fn write(
 pub(super) fn write_batch(path: &Path, batch: &RecordBatch) -> Result<(), ExchangeError> {
     let file = File::create_new(path).map_err(io_error("making", path))?;
     let properties = super::export::properties(batch.schema_ref().metadata(), &[]);
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))
-        .map_err(write_error(path))?;
+    let mut writer =
+        ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(write_error(path))?;
     writer.write(batch).map_err(write_error(path))?;
     writer.close().map_err(write_error(path))?;
     Ok(())
@@ -82,8 +82,7 @@ pub(super) fn with_metadata(batch: RecordBatch, key: &str, value: String) -> Rec
 }
 
 fn columns_of(spec: &ObservationSpec, episodes: &[Kept]) -> Vec<(String, ArrayRef)> {
-    let unsigned =
-        |of: &dyn Fn(&Kept) -> u64| columns::unsigned(episodes.iter().map(of).collect());
+    let unsigned = |of: &dyn Fn(&Kept) -> u64| columns::unsigned(episodes.iter().map(of).collect());
     let kinds: Vec<String> = episodes.iter().map(|kept| word(&kept.kind)).collect();
     let outcomes: Vec<String> = episodes.iter().map(|kept| word(&kept.end.outcome)).collect();
     let truncations: Vec<Option<String>> =
@@ -137,9 +136,8 @@ pub(super) fn read(
 }
 
 fn of_batch(batch: &RecordBatch, spec: &ObservationSpec) -> Result<Vec<Kept>, String> {
-    let column = |name: &str| {
-        batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))
-    };
+    let column =
+        |name: &str| batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"));
     let unsigned = |name: &str| -> Result<UInt64Array, String> {
         let numbers = arrow_cast::cast(column(name)?, &DataType::UInt64);
         Ok(numbers.map_err(|e| format!("{name}: {e}"))?.as_primitive::<UInt64Type>().clone())

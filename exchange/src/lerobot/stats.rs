@@ -186,7 +186,8 @@ mod tests {
         let all = Summary::of_all(&[&parts[0], &parts[1]]).unwrap();
         let whole = Summary::of_rows(&rows, 2);
         assert_eq!((all.min, all.max, all.count), (whole.min, whole.max, whole.count));
-        for (got, wanted) in all.mean.iter().chain(&all.std).zip(whole.mean.iter().chain(&whole.std))
+        for (got, wanted) in
+            all.mean.iter().chain(&all.std).zip(whole.mean.iter().chain(&whole.std))
         {
             assert!((got - wanted).abs() < 1e-12, "{got} is not {wanted}");
         }

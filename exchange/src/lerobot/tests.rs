@@ -251,7 +251,10 @@ fn figures_and_counts_are_those_of_the_data() {
     assert_eq!((&info["total_episodes"], &info["total_frames"]), (&4.into(), &18.into()));
     assert_eq!(info["fps"], 10);
     assert_eq!(info["splits"]["train"], "0:4");
-    assert_eq!(info["features"]["observation.images.wrist"]["shape"], serde_json::json!([16, 16, 3]));
+    assert_eq!(
+        info["features"]["observation.images.wrist"]["shape"],
+        serde_json::json!([16, 16, 3])
+    );
     let stats = json("meta/stats.json");
     assert_eq!(stats["next.reward"]["max"], serde_json::json!([1.0]));
     assert_eq!(stats["next.reward"]["count"], serde_json::json!([18]));

@@ -29,8 +29,7 @@ fn cameras_steps_and_episodes_are_there_on_the_wall_clock() {
             _ => {}
         }
     }
-    let expected =
-        [("/camera/side", 22), ("/camera/wrist", 22), ("/episode", 4), ("/step", 18)];
+    let expected = [("/camera/side", 22), ("/camera/wrist", 22), ("/episode", 4), ("/step", 18)];
     assert_eq!(counts, expected.map(|(topic, count)| (topic.to_owned(), count)).into());
 
     let first = &episodes[0];

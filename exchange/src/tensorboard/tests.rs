@@ -69,8 +69,11 @@ fn every_number_of_metrics_and_episodes_is_there() {
     let events = place.events();
     assert_eq!(events[0].what, Some(What::FileVersion("brain.Event:2".into())));
     assert_eq!((events[1].step, events[1].wall_time), (100, 1_700_000_030.0));
-    let expected =
-        [("learner/critic_loss", 0.0), ("learner/minutes", 0.5), ("learner/timings/critic_ms", 3.5)];
+    let expected = [
+        ("learner/critic_loss", 0.0),
+        ("learner/minutes", 0.5),
+        ("learner/timings/critic_ms", 3.5),
+    ];
     assert_eq!(scalars(&events[1]), expected);
 
     let demonstration = scalars(&events[2]);

@@ -29,8 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-const WITHOUT_LIBTORCH: &[&str] =
-    &["wire", "tasks", "drivers", "replay", "pickle", "exchange"];
+const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay", "pickle", "exchange"];
 const LIBTORCH: &[&str] = &["tch", "torch-sys"];
 
 pub fn violations(graph: &Graph) -> Vec<String> {
@@ -110,10 +109,13 @@ mod test {
 
     #[test]
     fn data_is_exchanged_without_libtorch() {
-        check("exchange -> nets", &[
-            "exchange may not use nets",
-            "exchange may not reach libtorch: exchange -> nets -> tch",
-        ]);
+        check(
+            "exchange -> nets",
+            &[
+                "exchange may not use nets",
+                "exchange may not reach libtorch: exchange -> nets -> tch",
+            ],
+        );
     }
 
     #[test]
