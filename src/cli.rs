@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::workspace::{self, or_example};
 
@@ -36,6 +36,10 @@ pub enum Command {
     Report(Report),
     /// Put runs side by side: a table and curves. Runs that differ only in their seed count as one.
     Compare(Compare),
+    /// Write a run as a LeRobotDataset, for TensorBoard, or as an MCAP file, see docs/data.md.
+    Export(Export),
+    /// Bring demonstrations or buffers of LeRobot or HIL-SERL into a run, see docs/data.md.
+    Import(Import),
     /// Open the recording of a run in the rerun viewer.
     View(View),
     /// A cell in a process of its own, commanded over a local socket: its arm stops by itself when
@@ -167,7 +171,10 @@ pub struct Actor {
     pub process: Process,
     /// Which actor of the run this is. Each has an outbox and recordings of its own; they share the
     /// demonstrations and the steps that the run asks for.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(..i64::from(u16::MAX))
+    )]
     pub actor: u16,
     /// Act in the cell that `reins device` serves on this socket.
     #[arg(long, value_name = "FILE", conflicts_with = "faults")]
@@ -223,6 +230,113 @@ pub struct Compare {
     /// Print the table as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(subcommand)]
+    pub format: ExportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExportFormat {
+    /// The finished episodes as a LeRobotDataset v3.0, pictures as PNG.
+    Lerobot(ExportLerobot),
+    /// Metrics and episodes as an event file.
+    Tensorboard(ExportPlain),
+    /// Cameras, steps and episodes as an MCAP file.
+    Mcap(ExportPlain),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportLerobot {
+    /// The run's folder, or its name under `runs`.
+    pub run: PathBuf,
+    /// Folder to make. It must not be there.
+    pub out: PathBuf,
+    /// Episodes of one kind alone.
+    #[arg(long, value_name = "KIND")]
+    pub only: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    Demonstrations,
+    Training,
+    Evaluation,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportPlain {
+    /// The run's folder, or its name under `runs`.
+    pub run: PathBuf,
+    /// What to make. It must not be there.
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(subcommand)]
+    pub format: ImportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportFormat {
+    /// A LeRobotDataset v3.0 with pictures (no videos).
+    Lerobot(ImportLerobot),
+    /// Pickles of transitions, as HIL-SERL's demo_data, buffer and demo_buffer hold them. Nothing in
+    /// them is executed.
+    HilSerl(ImportHilSerl),
+}
+
+#[derive(Debug, Args)]
+pub struct ImportInto {
+    #[command(flatten)]
+    pub choice: RunChoice,
+    /// What the episodes are to the run: demonstrations; stretches that a person drove in training
+    /// (demo_buffer); or steps of training (buffer). Data sets of reins keep what they were,
+    /// everything else counts as demonstrations.
+    #[arg(long = "as", value_name = "ROLE")]
+    pub role: Option<ImportRole>,
+    /// Which pictures are the task's camera, where the names differ; repeat it for several.
+    #[arg(long, value_name = "KEY=CAMERA", value_parser = key_and_camera)]
+    pub camera: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ImportRole {
+    Demonstrations,
+    Interventions,
+    Online,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportLerobot {
+    /// Folder of the data set.
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub into: ImportInto,
+    /// Every episode ended in success, whatever the data set says of rewards.
+    #[arg(long)]
+    pub assume_success: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportHilSerl {
+    /// The pickles, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub into: ImportInto,
+}
+
+fn key_and_camera(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, camera)) if !key.is_empty() && !camera.is_empty() => {
+            Ok((key.to_owned(), camera.to_owned()))
+        }
+        _ => Err("write it as KEY=CAMERA, wrist_1=wrist for example".into()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ mod demo;
 mod device;
 mod doctor;
 mod eval;
+mod export;
+mod import;
 mod learner;
 mod new;
 mod report;
@@ -26,6 +28,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Actor(process) => actor::run(&process),
         Command::Eval(eval) => eval::run(&eval),
         Command::Baseline(baseline) => baseline::run(&baseline),
+        Command::Export(exported) => export::run(&exported),
+        Command::Import(imported) => import::run(&imported),
         Command::Report(report) => report::run(&report),
         Command::Compare(compare) => compare::run(&compare),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),

@@ -7,6 +7,7 @@ mod determinism;
 mod device;
 mod end_to_end;
 mod exploration;
+mod exchange;
 mod faults;
 mod ground_truth;
 mod ground_truth_spoilt;

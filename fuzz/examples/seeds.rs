@@ -32,6 +32,8 @@ fn main() {
     put("settings", "seed-cell", shipped("configs/cells/sim-ram.toml"));
     put("settings", "seed-task", shipped("configs/tasks/ram-insert.toml"));
     put("settings", "seed-run", shipped("configs/runs/demo.toml"));
+    let pickle = shipped("exchange/tests/fixtures/transitions_1000.pkl");
+    put("hil_serl", "seed-buffer", pickle);
     put(
         "json_files",
         "seed-progress",

@@ -7,7 +7,7 @@
 mod journal;
 mod resealed;
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use learner::{checkpoint, metrics, train_state::TrainState};
 use nets::runtime::PolicyRuntime;
@@ -22,7 +22,7 @@ pub use journal::journal;
 /// An entry by the name of its target and of its corpus.
 pub type Entry = (&'static str, fn(&[u8]));
 
-pub const ENTRIES: [Entry; 7] = [
+pub const ENTRIES: [Entry; 8] = [
     ("messages", messages),
     ("journal", journal),
     ("checkpoint", checkpoint),
@@ -30,6 +30,7 @@ pub const ENTRIES: [Entry; 7] = [
     ("weights", weights),
     ("settings", settings),
     ("json_files", json_files),
+    ("hil_serl", hil_serl),
 ];
 
 /// A message as it lies on the wire: damaged, or with its length and checksum put right.
@@ -91,6 +92,29 @@ pub fn settings(bytes: &[u8]) {
     if let Ok(run) = RunConfig::from_toml(text, file) {
         let again = RunConfig::from_toml(&run.to_toml(), file).expect("its own text");
         assert_eq!(again.hash(), run.hash());
+    }
+}
+
+/// The task of `exchange/tests/fixtures`, with the camera by the name that it has there.
+static PEG: LazyLock<TaskConfig> = LazyLock::new(|| {
+    let text = "name = \"peg\"\ncameras = [\"wrist_1\"]\n\
+                [observation]\nimage_width = 16\nimage_height = 16\nproprio = [\"position\"]\n\
+                [action]\ndims = \"xyz\"\n\
+                [reset]\nposition_m = [0.5, 0.0, 0.07]\ntravel_z_m = 0.2\n";
+    TaskConfig::from_toml(text, Path::new("task.toml")).expect("a sound task")
+});
+
+/// HIL-SERL's transitions. What is accepted has the shapes of the task.
+pub fn hil_serl(bytes: &[u8]) {
+    let Ok(episodes) = exchange::hil_serl::parse(bytes, &PEG) else { return };
+    let (seen, acted) = (PEG.observation_spec(), PEG.action_spec());
+    for episode in episodes {
+        assert_eq!(episode.end.steps as usize, episode.steps.len());
+        assert_eq!(seen.mismatch(&episode.start.observation), None);
+        for step in &episode.steps {
+            assert_eq!(seen.mismatch(&step.next_observation), None);
+            assert_eq!(acted.mismatch(&step.executed_action), None);
+        }
     }
 }
 

@@ -99,7 +99,9 @@ impl Ingest {
         };
         while inner.records < known && inner.take_in(&mut rest)? {}
         // Also those that have yet to find this learner: they may have records left.
-        inner.awaited = inner.store.episodes().iter().map(|episode| episode.actor).collect();
+        let actors = inner.store.episodes().iter().map(|episode| episode.actor);
+        // Nobody speaks for what was imported.
+        inner.awaited = actors.filter(|actor| *actor != ActorId::IMPORTED).collect();
         let ingest = Self { identity, inner: Mutex::new(inner), arrived: Condvar::new() };
         Ok((ingest, rest))
     }
@@ -152,6 +154,10 @@ impl Ingest {
     }
 
     fn hello(&self, inner: &mut Inner, hello: &Hello) -> LearnerReply {
+        if hello.actor == ActorId::IMPORTED {
+            let reason = format!("{} is the number of imported episodes", hello.actor);
+            return LearnerReply::Refused(Refusal::Mismatch(reason));
+        }
         if let Some(reason) = self.identity.mismatch(hello) {
             tracing::warn!(actor = %hello.actor, %reason, "refused an actor");
             return LearnerReply::Refused(Refusal::Mismatch(reason));

@@ -1,13 +1,13 @@
 //! Weight files of frozen networks: named f32 arrays out of PyTorch, flax and safetensors files.
 //!
 //! Never runs anything that a file says: the pickle inside PyTorch's and flax's files is read by
-//! `pickle`, which builds inert values and knows a short list of names. Lengths are checked
+//! the crate `pickle`, which builds inert values and knows a short list of names. Lengths are checked
 //! before memory is taken.
 
 mod array;
 mod collect;
 mod flax;
-mod pickle;
+mod names;
 mod safetensors_file;
 #[cfg(test)]
 mod testing;

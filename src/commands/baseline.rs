@@ -47,7 +47,8 @@ pub fn train(
     let Configuration { task, run, .. } = configuration;
     let (device, _) = networks::prepare_device(run, run.threads.learner)?;
     let backbone = networks::backbone(task, run, device)?;
-    let mut store = ReplayStore::new(parts::learner::store_config(task, run, backbone.as_ref()));
+    let config = parts::learner::store_config(task, run, backbone.as_ref());
+    let mut store = ReplayStore::new(parts::learner::with_room_for(run_dir, config)?);
     insert_demonstrations(run_dir, &mut store)?;
     let architecture = networks::architecture(task, run, backbone.as_ref());
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -136,7 +136,10 @@ fn past(run_dir: &RunDir, records: u64) -> anyhow::Result<Option<Past>> {
     tracing::info!(records, "doing again what the run has done, to go on from there");
     let told = journal::read_only(Arc::new(DiskStorage), &run_dir.journal())
         .context("reading what the run has done")?;
-    let told = told.map(|read| read.map(|(_, record)| record).map_err(|e| e.to_string()));
+    let told = told
+        .map(|read| read.map(|(_, record)| record).map_err(|e| e.to_string()))
+        // Nobody acted what was imported.
+        .filter(|read| !matches!(read, Ok(record) if record.actor == ActorId::IMPORTED));
     Ok(Some(Past::new(Box::new(told))))
 }
 

@@ -13,7 +13,10 @@ use ::learner::{
 };
 use anyhow::Context;
 use nets::backbone::Backbone;
-use replay::{Budget, FeatureSpec, JournalConfig, RateLimiter, StoreConfig, storage::Storage};
+use replay::{
+    Budget, DiskStorage, FeatureSpec, JournalConfig, RateLimiter, StoreConfig, journal,
+    storage::Storage,
+};
 use tasks::{
     RunConfig, TaskConfig,
     run::{self, CouplingMode},
@@ -52,7 +55,7 @@ pub fn parts(
             observation: task.observation_spec(),
             action: task.action_spec(),
         },
-        store: store_config(task, run, backbone.as_ref()),
+        store: with_room_for(run_dir, store_config(task, run, backbone.as_ref()))?,
         trainer: TrainerConfig {
             seed: run.seed,
             demo_episodes: run.budget.demo_episodes,
@@ -94,6 +97,17 @@ pub fn parts(
         },
         viz: Some(viz),
     })
+}
+
+/// With room for what the journal holds, besides: episodes may have been imported.
+pub fn with_room_for(run_dir: &RunDir, config: StoreConfig) -> anyhow::Result<StoreConfig> {
+    let folder = run_dir.journal();
+    let records = match folder.is_dir() {
+        true => journal::records_ever(&DiskStorage, &folder).context("looking at the journal")?.0,
+        false => 0,
+    };
+    let records = u32::try_from(records).unwrap_or(u32::MAX);
+    Ok(StoreConfig { max_observations: config.max_observations.saturating_add(records), ..config })
 }
 
 /// What earlier processes of this run have trained, in minutes.

@@ -37,6 +37,11 @@ id! {
     LearnerStep(u64)
 }
 
+impl ActorId {
+    /// Under which episodes stand that were brought from elsewhere. No process acts as it.
+    pub const IMPORTED: Self = Self(u16::MAX);
+}
+
 impl EpisodeId {
     pub fn next(self) -> Self {
         Self(self.0 + 1)

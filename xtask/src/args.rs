@@ -11,6 +11,7 @@ cargo xtask <command>
   demo [options of `reins demo`]
                             set up, build, and run the main job, e.g. demo --seed 1 --run first
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
+  test --python-peers       also those that install large Python packages (2.5 GB, once)
   torture [--trials N] [--seed S]
                             kill actor and learner in the middle of runs, see that nothing is lost
   torture --cuts            cut the link in nine ways while an arm moves in real time (8 minutes)
@@ -46,6 +47,7 @@ pub enum Command {
     Test {
         setup: SetupOptions,
         unit_only: bool,
+        python_peers: bool,
     },
     Torture(Torture),
     Ci,
@@ -82,7 +84,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let takes_setup_options = matches!(name.as_str(), "setup" | "test");
     let mut setup = SetupOptions::default();
-    let mut unit_only = false;
+    let (mut unit_only, mut python_peers) = (false, false);
     while let Some(option) = parser.next()? {
         match option {
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -90,12 +92,13 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("yes") | Short('y') if takes_setup_options => setup.yes = true,
             Long("no-apt") if takes_setup_options => setup.no_apt = true,
             Long("unit") if name == "test" => unit_only = true,
+            Long("python-peers") if name == "test" => python_peers = true,
             other => return Err(other.unexpected()),
         }
     }
     match name.as_str() {
         "setup" => Ok(Command::Setup(setup)),
-        "test" => Ok(Command::Test { setup, unit_only }),
+        "test" => Ok(Command::Test { setup, unit_only, python_peers }),
         "ci" => Ok(Command::Ci),
         "check-deps" => Ok(Command::CheckDeps),
         "help" => Ok(Command::Help),
@@ -184,6 +187,14 @@ mod test {
     fn setup_takes_its_options() {
         let expected = SetupOptions { cuda: true, yes: true, no_apt: true };
         assert_eq!(parsed("setup --cuda -y --no-apt"), Ok(Command::Setup(expected)));
+    }
+
+    #[test]
+    fn test_takes_its_options() {
+        let expected =
+            Command::Test { setup: SetupOptions::default(), unit_only: false, python_peers: true };
+        assert_eq!(parsed("test --python-peers"), Ok(expected));
+        assert!(parsed("setup --python-peers").is_err());
     }
 
     #[test]

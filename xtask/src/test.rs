@@ -5,11 +5,24 @@ use crate::paths::Paths;
 use crate::stopwatch::Stopwatch;
 use crate::{setup, shell};
 
-pub fn run(paths: &Paths, options: &SetupOptions, unit_only: bool) -> anyhow::Result<()> {
+/// Tests that install large Python packages look for this variable.
+const PYTHON_PEERS: &str = "REINS_PYTHON_PEERS";
+
+pub fn run(
+    paths: &Paths,
+    options: &SetupOptions,
+    unit_only: bool,
+    python_peers: bool,
+) -> anyhow::Result<()> {
     setup::run(paths, options)?;
     let watch = Stopwatch::start();
     let kinds: &[&str] = if unit_only { &["--lib", "--bins"] } else { &[] };
-    shell::run(shell::cargo(&paths.root).args(["test", "--workspace"]).args(kinds))?;
+    let mut test = shell::cargo(&paths.root);
+    test.args(["test", "--workspace"]).args(kinds);
+    if python_peers {
+        test.env(PYTHON_PEERS, "1");
+    }
+    shell::run(&mut test)?;
     eprintln!("\nAll tests pass (built and run in {}).", watch.read());
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::{
     Arrays, Malformed,
     array::{MAX_VALUES, View},
-    pickle::{Pickle, Value},
+    names::{Pickle, Value},
     structure,
 };
 

@@ -2,47 +2,8 @@
 
 use std::io::{Cursor, Write};
 
+use pickle::program::Program;
 use zip::{ZipWriter, write::SimpleFileOptions};
-
-/// An assembler of pickles.
-#[derive(Clone, Debug, Default)]
-pub struct Program(pub Vec<u8>);
-
-impl Program {
-    pub fn new() -> Self {
-        Self(vec![0x80, 2])
-    }
-
-    pub fn op(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub fn text(self, text: &str) -> Self {
-        self.op(b"X").op(&(text.len() as u32).to_le_bytes()).op(text.as_bytes())
-    }
-
-    pub fn bytes(self, bytes: &[u8]) -> Self {
-        self.op(b"B").op(&(bytes.len() as u32).to_le_bytes()).op(bytes)
-    }
-
-    pub fn int(self, value: i32) -> Self {
-        self.op(b"J").op(&value.to_le_bytes())
-    }
-
-    pub fn ints(self, values: &[usize]) -> Self {
-        let start = self.op(b"(");
-        values.iter().fold(start, |program, &value| program.int(value as i32)).op(b"t")
-    }
-
-    pub fn global(self, module: &str, name: &str) -> Self {
-        self.op(format!("c{module}\n{name}\n").as_bytes())
-    }
-
-    pub fn stop(self) -> Vec<u8> {
-        self.op(b".").0
-    }
-}
 
 /// A tensor as PyTorch pickles it: a view into the f32 storage `key`.
 pub struct Tensor<'a> {

@@ -1,5 +1,7 @@
+use pickle::program::Program;
+
 use super::{
-    testing::{Program, Tensor, legacy_file, state_dict, zip_file},
+    testing::{Tensor, legacy_file, state_dict, zip_file},
     *,
 };
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Arrays, Malformed,
-    pickle::{Global, Pickle, Value},
+    names::{Global, Pickle, Value},
     structure,
     torch_state::{self, StorageKey},
 };

@@ -5,7 +5,7 @@ use super::{
     Arrays, Malformed,
     array::{Element, View},
     collect,
-    pickle::{Global, Pickle, StorageType, Value},
+    names::{Global, Pickle, StorageType, Value},
     structure,
 };
 

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use super::{
     Arrays, MAX_FILE_LEN, Malformed,
-    pickle::Pickle,
+    names::Pickle,
     structure,
     torch_state::{self, StorageKey},
 };

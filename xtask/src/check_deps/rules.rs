@@ -11,17 +11,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("drivers", &["wire"]),
     ("sim", &["wire", "drivers"]),
     ("tasks", &["wire"]),
-    ("nets", &["wire"]),
+    ("pickle", &[]),
+    ("nets", &["wire", "pickle"]),
     ("replay", &["wire"]),
+    ("exchange", &["wire", "tasks", "replay", "pickle"]),
     ("actor", &["wire", "drivers", "tasks", "replay", "nets"]),
     ("learner", &["wire", "replay", "nets", "tasks"]),
     // The decoders of all, under the fuzzer; nobody uses it.
-    ("fuzz", &["wire", "replay", "nets", "tasks", "actor", "learner"]),
-    (ROOT, &["wire", "drivers", "sim", "tasks", "nets", "replay", "actor", "learner"]),
+    ("fuzz", &["wire", "replay", "nets", "tasks", "exchange", "actor", "learner"]),
+    (
+        ROOT,
+        &[
+            "wire", "drivers", "sim", "tasks", "pickle", "nets", "replay", "exchange", "actor",
+            "learner",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
-const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay"];
+const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay", "pickle", "exchange"];
 const LIBTORCH: &[&str] = &["tch", "torch-sys"];
 
 pub fn violations(graph: &Graph) -> Vec<String> {
@@ -53,11 +61,12 @@ mod test {
         drivers -> wire
         sim -> wire drivers
         tasks -> wire
-        nets -> wire tch
+        nets -> wire pickle tch
         replay -> wire
+        exchange -> wire tasks replay pickle
         actor -> wire drivers tasks replay nets
         learner -> wire replay nets tasks
-        reins -> wire drivers sim tasks nets replay actor learner
+        reins -> wire drivers sim tasks pickle? nets replay exchange actor learner
         tch -> torch-sys";
 
     /// Adds one line to the design's graph.
@@ -95,6 +104,17 @@ mod test {
         check(
             "tasks -> helper\nhelper -> torch-sys",
             &["tasks may not reach libtorch: tasks -> helper -> torch-sys"],
+        );
+    }
+
+    #[test]
+    fn data_is_exchanged_without_libtorch() {
+        check(
+            "exchange -> nets",
+            &[
+                "exchange may not use nets",
+                "exchange may not reach libtorch: exchange -> nets -> tch",
+            ],
         );
     }
 

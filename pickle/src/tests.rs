@@ -1,5 +1,38 @@
 use super::*;
-use crate::weights::testing::Program;
+use crate::program::Program;
+
+const OPCODES_MAX: usize = 1 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    OrderedDict,
+    Numpy(numpy::Name),
+}
+
+impl Label for Known {
+    const OPCODES_MAX: usize = OPCODES_MAX;
+
+    fn named(module: &str, name: &str) -> Option<Self> {
+        match (module, name) {
+            ("collections", "OrderedDict") => Some(Self::OrderedDict),
+            _ => numpy::Name::named(module, name).map(Self::Numpy),
+        }
+    }
+
+    fn numpy(self) -> Option<numpy::Name> {
+        match self {
+            Self::Numpy(name) => Some(name),
+            Self::OrderedDict => None,
+        }
+    }
+
+    fn makes_dict(self) -> bool {
+        self == Self::OrderedDict
+    }
+}
+
+type Pickle<'a> = super::Pickle<'a, Known>;
+type Value = super::Value<Known>;
 
 fn load(program: Program) -> Result<Value, PickleError> {
     Pickle::load(&program.stop(), 0).map(|pickle| pickle.root)
@@ -60,7 +93,7 @@ fn names_outside_the_list_are_refused_by_name() {
 fn instructions_that_no_weight_file_needs_are_refused() {
     // INST, OBJ, NEWOBJ, EXT1, PERSID, INT, BINSTRING, GET, DUP
     for opcode in [b'i', b'o', 0x81, 0x82, b'P', b'I', b'T', b'g', b'2'] {
-        check_refused(Program::new().op(&[opcode]), "which no weight file needs");
+        check_refused(Program::new().op(&[opcode]), "which no such file needs");
     }
 }
 
@@ -120,5 +153,8 @@ fn deep_nesting_and_cycles_do_no_harm() {
     assert!(matches!(deep, Ok(Value::Node(_))));
     let cycle = load(Program::new().op(b"]q\x00h\x00a"));
     assert!(matches!(cycle, Ok(Value::Node(_))));
-    assert_eq!(load(Program::new().op(&vec![b'N'; MAX_OPCODES])), Err(PickleError::TooLong));
+    assert_eq!(
+        load(Program::new().op(&vec![b'N'; OPCODES_MAX])),
+        Err(PickleError::TooLong(OPCODES_MAX))
+    );
 }

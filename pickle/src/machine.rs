@@ -1,252 +1,33 @@
-//! A reader of pickles that cannot run anything.
-//!
-//! The bytes drive a stack machine that builds inert values in an arena. A call stays a value
-//! (name and arguments); nothing is looked up, imported or executed, and a name that is not in
-//! [`Global`] is refused. Every opcode costs at least a byte and makes at most one value, so memory
-//! is bounded by [`MAX_OPCODES`] and the input; the arena needs no recursion to be built or freed.
-//! Opcodes: the subset of protocols 2 to 5 that PyTorch, numpy and dictionaries of them use.
+//! The stack machine behind [`Pickle::load`].
 
 use std::collections::HashMap;
 
-use thiserror::Error;
+use crate::{Label, Node, NodeId, Pickle, PickleError, Span, Value};
 
-/// Ends a program that is too long to be a weight file; Lite0's has 10 697 opcodes.
-const MAX_OPCODES: usize = 1 << 20;
-
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum PickleError {
-    #[error("the pickle ends inside an instruction (byte {0})")]
-    Truncated(usize),
-    #[error("the pickle names {name}, which reins refuses (byte {at})")]
-    Global { name: String, at: usize },
-    #[error("the pickle has the instruction {opcode:#04x}, which no weight file needs (byte {at})")]
-    Opcode { opcode: u8, at: usize },
-    #[error("the pickle has over {MAX_OPCODES} instructions")]
-    TooLong,
-    #[error("the pickle {what} (byte {at})")]
-    Invalid { what: &'static str, at: usize },
+pub(crate) fn run<L: Label>(bytes: &[u8], start: usize) -> Result<Pickle<'_, L>, PickleError> {
+    let machine = Machine {
+        bytes,
+        at: start,
+        nodes: vec![],
+        stack: vec![],
+        marks: vec![],
+        memo: HashMap::new(),
+    };
+    machine.run()
 }
 
-/// The names that a weight file may hold. They are labels here; nothing is behind them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Global {
-    OrderedDict,
-    FrozenDict,
-    CodecsEncode,
-    RebuildTensor,
-    RebuildParameter,
-    Storage(StorageType),
-    NumpyReconstruct,
-    NumpyFromBuffer,
-    NumpyNdarray,
-    NumpyDtype,
-    JaxArray,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StorageType {
-    Half,
-    BFloat16,
-    Float,
-    Double,
-    Byte,
-    Char,
-    Short,
-    Int,
-    Long,
-    Bool,
-}
-
-impl Global {
-    fn named(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("flax.core.frozen_dict", "FrozenDict") => Self::FrozenDict,
-            ("_codecs", "encode") => Self::CodecsEncode,
-            ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensor,
-            ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
-            ("torch", storage) => Self::Storage(StorageType::named(storage)?),
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
-                Self::NumpyReconstruct
-            }
-            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::NumpyFromBuffer,
-            ("numpy", "ndarray") => Self::NumpyNdarray,
-            ("numpy", "dtype") => Self::NumpyDtype,
-            ("jax._src.array", "_reconstruct_array")
-            | ("jax._src.device_array", "reconstruct_device_array") => Self::JaxArray,
-            _ => return None,
-        })
-    }
-}
-
-impl StorageType {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "HalfStorage" => Self::Half,
-            "BFloat16Storage" => Self::BFloat16,
-            "FloatStorage" => Self::Float,
-            "DoubleStorage" => Self::Double,
-            "ByteStorage" => Self::Byte,
-            "CharStorage" => Self::Char,
-            "ShortStorage" => Self::Short,
-            "IntStorage" => Self::Int,
-            "LongStorage" => Self::Long,
-            "BoolStorage" => Self::Bool,
-            _ => return None,
-        })
-    }
-}
-
-/// A piece of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    start: usize,
-    len: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeId(usize);
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// A whole number of more than eight bytes, little-endian.
-    Long(Span),
-    Text(Span),
-    Bytes(Span),
-    Global(Global),
-    Node(NodeId),
-}
-
-#[derive(Debug)]
-enum Node {
-    Tuple(Vec<Value>),
-    List(Vec<Value>),
-    Dict(Vec<(Value, Value)>),
-    Call {
-        function: Global,
-        arguments: Value,
-        state: Option<Value>,
-    },
-    /// A reference to something outside the pickle: PyTorch's storages.
-    Persistent(Value),
-}
-
-/// A pickle as read: its root and the values below it.
-#[derive(Debug)]
-pub struct Pickle<'a> {
-    bytes: &'a [u8],
-    nodes: Vec<Node>,
-    pub root: Value,
-    /// Offset of the first byte after the pickle.
-    pub end: usize,
-}
-
-impl<'a> Pickle<'a> {
-    pub fn load(bytes: &'a [u8], start: usize) -> Result<Self, PickleError> {
-        Machine {
-            bytes,
-            at: start,
-            nodes: vec![],
-            stack: vec![],
-            marks: vec![],
-            memo: HashMap::new(),
-        }
-        .run()
-    }
-
-    fn node(&self, value: Value) -> Option<&Node> {
-        match value {
-            Value::Node(NodeId(id)) => self.nodes.get(id),
-            _ => None,
-        }
-    }
-
-    pub fn text(&self, value: Value) -> Option<&'a str> {
-        match value {
-            Value::Text(span) => std::str::from_utf8(self.span(span)).ok(),
-            _ => None,
-        }
-    }
-
-    /// The bytes of a byte string or of a long whole number.
-    pub fn raw(&self, value: Value) -> Option<&'a [u8]> {
-        match value {
-            Value::Bytes(span) | Value::Long(span) => Some(self.span(span)),
-            _ => None,
-        }
-    }
-
-    pub fn index(&self, value: Value) -> Option<usize> {
-        match value {
-            Value::Int(int) => usize::try_from(int).ok(),
-            _ => None,
-        }
-    }
-
-    pub fn items(&self, value: Value) -> Option<&[Value]> {
-        match self.node(value)? {
-            Node::Tuple(items) | Node::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    pub fn indices(&self, value: Value) -> Option<Vec<usize>> {
-        self.items(value)?.iter().map(|&item| self.index(item)).collect()
-    }
-
-    pub fn pairs(&self, value: Value) -> Option<&[(Value, Value)]> {
-        match self.node(value)? {
-            Node::Dict(pairs) => Some(pairs),
-            _ => None,
-        }
-    }
-
-    /// Function, arguments and state of a call.
-    pub fn call(&self, value: Value) -> Option<(Global, &[Value], Option<Value>)> {
-        match self.node(value)? {
-            Node::Call { function, arguments, state } => {
-                Some((*function, self.items(*arguments)?, *state))
-            }
-            _ => None,
-        }
-    }
-
-    pub fn persistent(&self, value: Value) -> Option<&[Value]> {
-        match self.node(value)? {
-            Node::Persistent(id) => self.items(*id),
-            _ => None,
-        }
-    }
-
-    /// What the pickle refers to outside itself.
-    pub fn persistent_ids(&self) -> impl Iterator<Item = &[Value]> {
-        self.nodes.iter().filter_map(|node| match node {
-            Node::Persistent(id) => self.items(*id),
-            _ => None,
-        })
-    }
-
-    fn span(&self, span: Span) -> &'a [u8] {
-        &self.bytes[span.start..span.start + span.len]
-    }
-}
-
-struct Machine<'a> {
+struct Machine<'a, L> {
     bytes: &'a [u8],
     at: usize,
-    nodes: Vec<Node>,
-    stack: Vec<Value>,
+    nodes: Vec<Node<L>>,
+    stack: Vec<Value<L>>,
     marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
+    memo: HashMap<u32, Value<L>>,
 }
 
-impl<'a> Machine<'a> {
-    fn run(mut self) -> Result<Pickle<'a>, PickleError> {
-        for _ in 0..MAX_OPCODES {
+impl<'a, L: Label> Machine<'a, L> {
+    fn run(mut self) -> Result<Pickle<'a, L>, PickleError> {
+        for _ in 0..L::OPCODES_MAX {
             let opcode = self.u8()?;
             if opcode == b'.' {
                 let root = self.pop()?;
@@ -254,7 +35,7 @@ impl<'a> Machine<'a> {
             }
             self.step(opcode)?;
         }
-        Err(PickleError::TooLong)
+        Err(PickleError::TooLong(L::OPCODES_MAX))
     }
 
     /// One instruction; letters and numbers as in Python's `pickletools`.
@@ -323,7 +104,7 @@ impl<'a> Machine<'a> {
         Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    fn pop(&mut self) -> Result<Value, PickleError> {
+    fn pop(&mut self) -> Result<Value<L>, PickleError> {
         // What lies below a mark belongs to an unfinished collection.
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
             return self.invalid("takes from an empty stack");
@@ -331,19 +112,19 @@ impl<'a> Machine<'a> {
         Ok(self.stack.pop().expect("the length was just looked at"))
     }
 
-    fn top(&self) -> Result<Value, PickleError> {
+    fn top(&self) -> Result<Value<L>, PickleError> {
         match self.stack.last() {
             Some(&value) => Ok(value),
             None => self.invalid("looks at an empty stack"),
         }
     }
 
-    fn push(&mut self, value: Value) -> Result<(), PickleError> {
+    fn push(&mut self, value: Value<L>) -> Result<(), PickleError> {
         self.stack.push(value);
         Ok(())
     }
 
-    fn push_node(&mut self, node: Node) -> Result<(), PickleError> {
+    fn push_node(&mut self, node: Node<L>) -> Result<(), PickleError> {
         self.nodes.push(node);
         self.push(Value::Node(NodeId(self.nodes.len() - 1)))
     }
@@ -369,7 +150,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The newest `count` values, oldest first.
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, PickleError> {
+    fn pop_many(&mut self, count: usize) -> Result<Vec<Value<L>>, PickleError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
             Some(from) if from >= floor => Ok(self.stack.split_off(from)),
@@ -405,7 +186,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Float(f64::from_be_bytes(*bytes)))
     }
 
-    fn string<const N: usize>(&mut self, kind: fn(Span) -> Value) -> Result<(), PickleError> {
+    fn string<const N: usize>(&mut self, kind: fn(Span) -> Value<L>) -> Result<(), PickleError> {
         let len = usize::try_from(self.number::<N>()?).unwrap_or(usize::MAX);
         let start = self.at;
         self.take(len)?;
@@ -422,7 +203,7 @@ impl<'a> Machine<'a> {
         self.tuple(len)
     }
 
-    fn top_node(&mut self) -> Result<&mut Node, PickleError> {
+    fn top_node(&mut self) -> Result<&mut Node<L>, PickleError> {
         match self.top()? {
             Value::Node(NodeId(id)) => Ok(&mut self.nodes[id]),
             _ => self.invalid("changes something that is no collection"),
@@ -490,8 +271,8 @@ impl<'a> Machine<'a> {
 
     fn push_global(&mut self, module: &[u8], name: &[u8], at: usize) -> Result<(), PickleError> {
         let text = |bytes| str::from_utf8(bytes).unwrap_or("?");
-        match Global::named(text(module), text(name)) {
-            Some(global) => self.push(Value::Global(global)),
+        match L::named(text(module), text(name)) {
+            Some(label) => self.push(Value::Global(label)),
             None => Err(PickleError::Global { name: printable(module, name), at }),
         }
     }
@@ -510,8 +291,8 @@ impl<'a> Machine<'a> {
             _ => return self.invalid("calls with something that is no tuple"),
         };
         match (function, given) {
-            (Global::OrderedDict, []) => self.push_node(Node::Dict(vec![])),
-            (Global::FrozenDict, &[dict]) => self.push(dict),
+            (function, []) if function.makes_dict() => self.push_node(Node::Dict(vec![])),
+            (function, &[dict]) if function.makes_dict() => self.push(dict),
             _ => self.push_node(Node::Call { function, arguments, state: None }),
         }
     }
@@ -538,6 +319,3 @@ fn printable(module: &[u8], name: &[u8]) -> String {
     let short = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
     format!("{}.{}", short(module).escape_debug(), short(name).escape_debug())
 }
-
-#[cfg(test)]
-mod tests;

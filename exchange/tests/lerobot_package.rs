@@ -1,0 +1,180 @@
+//! An export opened with LeRobot's own Python package: every value the same, every picture exact.
+//! Installing that package takes 2.5 GB of downloads (its torch brings CUDA), so this runs on
+//! `cargo xtask test --python-peers` alone and says so elsewhere.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../src/testing.rs"]
+mod testing;
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use exchange::{Episode, finished, lerobot};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use wire::{Action, ActionSource, Outcome};
+
+/// Set by `cargo xtask test --python-peers`.
+const WANTED: &str = "REINS_PYTHON_PEERS";
+
+const LEROBOT: &str = "lerobot==0.4.4";
+/// What its data sets import. LeRobot itself is installed without what it asks for besides: robots,
+/// simulators, a viewer.
+const NEEDED: [&str; 13] = [
+    "torch==2.11.0",
+    "torchvision==0.26.0",
+    "numpy==2.2.6",
+    "datasets==4.8.5",
+    "huggingface-hub==0.35.3",
+    "av==15.1.0",
+    "jsonlines==4.0.0",
+    "packaging==25.0",
+    "draccus==0.10.0",
+    "pandas==2.3.3",
+    "pyarrow==26.0.1",
+    "safetensors==0.8.0",
+    "pillow==13.0.0",
+];
+/// Asks for much that is not needed here.
+const ALONE: [&str; 1] = ["accelerate==1.15.0"];
+
+#[test]
+fn lerobots_own_package_reads_what_is_exported() {
+    if env::var_os(WANTED).is_none() {
+        skip("`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
+        return;
+    }
+    let python = match python() {
+        Ok(python) => python,
+        Err(why) => return skip(&why),
+    };
+    for cameras in [&["wrist"][..], &["wrist", "side"]] {
+        check(&python, cameras);
+    }
+}
+
+fn skip(why: &str) {
+    // Past the test harness, which keeps what a passing test prints.
+    let _ = writeln!(std::io::stderr(), "skipped: LeRobot's own package: {why}");
+}
+
+fn check(python: &Path, cameras: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let task = testing::task(cameras);
+    let (journal, data) = (home.path().join("journal"), home.path().join("data"));
+    testing::journal(&journal, &testing::run(&task));
+    let source = lerobot::Source { journal: &journal, task: &task, robot: "sim" };
+    // Several data files, as in a large export.
+    let options = lerobot::ExportOptions { data_file_bytes: 1, ..Default::default() };
+    lerobot::export(&source, &options, &data).unwrap();
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lerobot_peer.py");
+    let mut command = Command::new(python);
+    command
+        .arg(script)
+        .arg(&data)
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", home.path().join("hf"));
+    let output = run(&mut command).unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let episodes: Vec<Episode> = finished(&journal).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(told["episodes"], episodes.len());
+    assert_eq!((&told["fps"], &told["robot"]), (&json!(10), &json!("sim")));
+    assert_eq!(told["tasks"], json!(["peg"]));
+    assert_eq!(told["image_mean_shape"], json!(vec![[3, 1, 1]; cameras.len()]));
+    assert_eq!(told["action_mean"].as_array().unwrap().len(), 3);
+    let mut index = 0;
+    for (number, episode) in episodes.iter().enumerate() {
+        let steps = episode.steps.len();
+        assert_eq!(told["bounds"][number], json!([index, index + steps, steps]));
+        for step in 0..steps {
+            check_row(&told["rows"][index], cameras, (number, step, index), episode);
+            index += 1;
+        }
+    }
+    assert_eq!(told["frames"], index);
+}
+
+fn check_row(
+    row: &Value,
+    cameras: &[&str],
+    (number, at, index): (usize, usize, usize),
+    episode: &Episode,
+) {
+    let (step, seen) = (&episode.steps[at], episode.seen_before(at));
+    let last = at + 1 == episode.steps.len();
+    let numbers = |values: &[f32]| json!(values);
+    let action = |action: &Action| numbers(action.as_slice());
+    let or_zeros =
+        |given: &Option<Action>| given.as_ref().map_or_else(|| numbers(&[0.0; 3]), action);
+    let expected = [
+        ("observation.state", numbers(&seen.proprio)),
+        ("action", action(&step.executed_action)),
+        ("next.reward", json!(step.reward)),
+        ("next.done", json!(step.terminated || step.truncated)),
+        ("next.terminated", json!(step.terminated)),
+        ("next.truncated", json!(step.truncated)),
+        ("next.success", json!(last && episode.end.outcome == Outcome::Success)),
+        ("complementary_info.is_intervention", json!(step.source == ActionSource::Human)),
+        ("complementary_info.policy_version", json!(step.policy_version.0)),
+        ("complementary_info.commanded_action", action(&step.commanded_action)),
+        ("complementary_info.policy_action", or_zeros(&step.policy_action)),
+        ("complementary_info.human_action", or_zeros(&step.human_action)),
+        ("complementary_info.gate_events", json!(step.gate_events.0)),
+        ("timestamp", json!(at as f32 / 10.0)),
+        ("frame_index", json!(at)),
+        ("episode_index", json!(number)),
+        ("index", json!(index)),
+        ("task", json!("peg")),
+    ];
+    for (key, value) in expected {
+        assert_eq!(row[key], value, "{key} of row {index}");
+    }
+    for (camera, frame) in cameras.iter().zip(&seen.frames) {
+        let hash: String =
+            Sha256::digest(&frame.pixels).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(row[format!("observation.images.{camera}")], hash, "{camera} of row {index}");
+    }
+}
+
+/// A Python that has LeRobot's package, in a virtual environment below the cache folder.
+fn python() -> Result<PathBuf, String> {
+    let cache = cache().ok_or("neither HOME nor REINS_CACHE is set")?;
+    let folder = cache.join("python").join(LEROBOT.replace("==", "-"));
+    let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
+    if !ready.exists() {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--retries", "1"];
+        // The set-up has brought torch itself already.
+        let downloads = cache.join("downloads");
+        let mut needed = Command::new(&python);
+        run(needed.args(install).arg("--find-links").arg(downloads).args(NEEDED))?;
+        let mut alone = Command::new(&python);
+        run(alone.args(install).arg("--no-deps").args(ALONE).arg(LEROBOT))?;
+        fs::write(&ready, "").map_err(|e| e.to_string())?;
+    }
+    Ok(python)
+}
+
+/// As `cargo xtask setup` chooses it.
+fn cache() -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("REINS_CACHE")
+        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("reins")))
+        .or_else(|| Some(variable("HOME")?.join(".cache/reins")))
+}
+
+fn run(command: &mut Command) -> Result<Output, String> {
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    Err(format!("{command:?} failed: {}", last.into_iter().rev().collect::<Vec<_>>().join(" ")))
+}

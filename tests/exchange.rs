@@ -1,0 +1,193 @@
+//! Data out of a run and into others, with the real executable: what was exported, and what
+//! HIL-SERL would have written, trains.
+
+use std::{fs, thread, time::Duration};
+
+use pickle::program::Program;
+use wire::{ActorId, EpisodeKind, Observation, Record, RecordBody, Step};
+
+use crate::support::{DEMONSTRATIONS, ENV_STEPS, Ledger, Process, RunFolder, Workplace};
+
+/// The demonstrations of a run: first observation and steps of each.
+fn demonstrations(run: &RunFolder, actor: ActorId) -> Vec<(Observation, Vec<Step>)> {
+    let mut found = Vec::new();
+    let mut open = false;
+    for Record { body, .. } in run.records_of(actor) {
+        match body {
+            RecordBody::EpisodeStart(start) => {
+                open = start.kind == EpisodeKind::Demonstration;
+                if open {
+                    found.push((without_features(start.observation), Vec::new()));
+                }
+            }
+            RecordBody::Step(step) if open => {
+                let next_observation = without_features(step.next_observation);
+                let steps: &mut Vec<Step> = &mut found.last_mut().unwrap().1;
+                steps.push(Step { next_observation, ..step });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn without_features(seen: Observation) -> Observation {
+    Observation { features: Vec::new(), ..seen }
+}
+
+/// Asked for no demonstration and trained.
+fn check_trained(workplace: &Workplace, run: &str) {
+    let run = workplace.run(run);
+    let acted = Ledger::of(&run.records_of(ActorId(0)));
+    assert_eq!(acted.demonstrations, 0, "the imported ones are enough");
+    assert!(acted.training_steps >= ENV_STEPS, "{acted:?}");
+    assert!(run.summary()["learner_steps"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn what_one_run_exports_another_learns_from() {
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    let lerobot = ["export", "lerobot", "runs/first", "data", "--only", "demonstrations"];
+    let said = workplace.must(workplace.reins(&lerobot));
+    assert!(said.contains(&format!("{DEMONSTRATIONS} episodes")), "{said}");
+
+    let import = ["import", "lerobot", "data"];
+    let said = workplace.must(workplace.reins_on_run(&import, "second"));
+    assert!(said.contains(&format!("{DEMONSTRATIONS} successes imported")), "{said}");
+    let said = workplace.must(workplace.reins_on_run(&import, "second"));
+    assert!(said.contains(&format!("{DEMONSTRATIONS} episodes were there already")), "{said}");
+    assert_eq!(
+        demonstrations(&workplace.run("first"), ActorId(0)),
+        demonstrations(&workplace.run("second"), ActorId::IMPORTED),
+    );
+    workplace.must(workplace.reins_on_run(&["train"], "second"));
+    check_trained(&workplace, "second");
+
+    workplace.must(workplace.reins(&["export", "tensorboard", "runs/second", "log"]));
+    assert!(fs::read_dir(workplace.path("log")).unwrap().count() == 1);
+    workplace.must(workplace.reins(&["export", "mcap", "runs/second", "second.mcap"]));
+    assert!(fs::read(workplace.path("second.mcap")).unwrap().starts_with(b"\x89MCAP0\r\n"));
+    for (format, out) in [("lerobot", "data"), ("tensorboard", "log"), ("mcap", "second.mcap")] {
+        let output = workplace.reins(&["export", format, "runs/second", out]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("is there already"), "{format}: {said}");
+    }
+}
+
+#[test]
+fn an_export_that_is_killed_leaves_nothing_under_its_name() {
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    let mut whole = 0;
+    for trial in 0..12 {
+        let out = format!("data-{trial}");
+        let export = ["export", "lerobot", "runs/first", &out];
+        let process = Process::start(workplace.reins(&export));
+        thread::sleep(Duration::from_millis(40 * trial));
+        process.kill();
+        if workplace.path(&out).exists() {
+            whole += 1;
+            let run = format!("again-{trial}");
+            workplace.must(workplace.reins_on_run(&["import", "lerobot", &out], &run));
+        } else {
+            workplace.must(workplace.reins(&export));
+        }
+        assert!(workplace.path(&out).join("meta/info.json").is_file());
+    }
+    assert!(whole < 12, "none was killed in the middle");
+    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().contains(".partial-");
+    let left: Vec<_> = fs::read_dir(workplace.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| hidden(name))
+        .collect();
+    assert_eq!(left, Vec::<std::ffi::OsString>::new(), "the next export clears away");
+}
+
+/// The pickle that HIL-SERL would have written of these demonstrations.
+fn as_hil_serl(demonstrations: &[(Observation, Vec<Step>)]) -> Vec<u8> {
+    let floats =
+        |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
+    let seen = |program: Program, seen: &Observation| {
+        let frame = &seen.frames[0];
+        let shape = [1, usize::from(frame.height), usize::from(frame.width), 3];
+        program
+            .op(b"}(")
+            .text("state")
+            .array("f4", &[1, seen.proprio.len()], &floats(&seen.proprio))
+            .text("wrist_1")
+            .array("u1", &shape, &frame.pixels)
+            .op(b"u")
+    };
+    let mut program = Program::new().op(b"](");
+    for (first, steps) in demonstrations {
+        let mut before = first;
+        for step in steps {
+            let action = step.executed_action.as_slice();
+            let done: &[u8] = if step.terminated { b"\x88" } else { b"\x89" };
+            program = seen(program.op(b"}(").text("observations"), before)
+                .text("actions")
+                .array("f4", &[action.len()], &floats(action))
+                .text("next_observations");
+            program = seen(program, &step.next_observation)
+                .text("rewards")
+                .float(step.reward.into())
+                .text("masks")
+                .float(if step.terminated { 0.0 } else { 1.0 })
+                .text("dones")
+                .op(done)
+                .op(b"u");
+            before = &step.next_observation;
+        }
+    }
+    program.op(b"e").stop()
+}
+
+#[test]
+fn a_pickle_of_hil_serl_trains() {
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    let shown = demonstrations(&workplace.run("first"), ActorId(0));
+    fs::write(workplace.path("demos.pkl"), as_hil_serl(&shown)).unwrap();
+
+    let import = ["import", "hil-serl", "demos.pkl", "--camera", "wrist_1=wrist"];
+    let said = workplace.must(workplace.reins_on_run(&import, "third"));
+    assert!(said.contains(&format!("{DEMONSTRATIONS} successes imported")), "{said}");
+    let imported = demonstrations(&workplace.run("third"), ActorId::IMPORTED);
+    assert_eq!(imported.len(), shown.len());
+    for ((first, steps), (first_again, steps_again)) in shown.iter().zip(&imported) {
+        assert_eq!(first.frames, first_again.frames);
+        assert_eq!(steps.len(), steps_again.len());
+        for (step, again) in steps.iter().zip(steps_again) {
+            assert_eq!(step.executed_action, again.executed_action);
+            assert_eq!(step.next_observation.proprio, again.next_observation.proprio);
+            assert_eq!(step.next_observation.frames, again.next_observation.frames);
+            assert_eq!((step.reward, step.terminated), (again.reward, again.terminated));
+        }
+    }
+    // In step with an actor that has a past to do again: the imported episodes are none of it.
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "third"));
+    check_trained(&workplace, "third");
+    workplace.must(workplace.reins(&["resume", "runs/third"]));
+
+    // Without the names of the cameras nothing comes in, and what is there is said.
+    let output = workplace.reins_on_run(&import[..3], "fourth").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("wrist_1") && said.contains("--camera KEY=wrist"), "{said}");
+}
+
+#[test]
+fn a_pickle_with_code_is_refused_by_name_and_place() {
+    let workplace = Workplace::new();
+    let code = Program::new().global("os", "system").op(b"(").text("touch owned").op(b"tR").stop();
+    fs::write(workplace.path("demos.pkl"), code).unwrap();
+    let import = ["import", "hil-serl", "demos.pkl"];
+    let output = workplace.reins_on_run(&import, "bad").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    for word in ["demos.pkl", "os.system", "byte 3"] {
+        assert!(said.contains(word), "no {word:?} in {said}");
+    }
+    assert!(!workplace.path("owned").exists());
+}
