@@ -3,6 +3,7 @@
 mod actor;
 mod baseline;
 mod certs;
+mod console;
 mod demo;
 mod device;
 mod doctor;
@@ -24,6 +25,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Eval(eval) => eval::run(&eval),
         Command::Baseline(baseline) => baseline::run(&baseline),
         Command::Report(report) => report::run(&report),
+        Command::Console(console) => console::run(&console),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
         Command::Certs(certs) => certs::run(&certs),

@@ -6,7 +6,6 @@ use clap::Parser;
 
 mod cli;
 mod commands;
-mod console;
 mod evaluation;
 mod faults;
 mod link_threads;
@@ -18,7 +17,9 @@ mod run_dir;
 mod shutdown;
 mod status_line;
 mod supervise;
+mod terminal;
 mod view;
+mod web_console;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();

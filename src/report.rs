@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use learner::metrics::MetricsLine;
 
 pub use self::{
-    curves::EpisodeFigures,
+    curves::{EpisodeFigures, training_curve},
     summary::{EvaluationSummary, Summary},
 };
 

@@ -11,6 +11,7 @@ cargo xtask <command>
   demo [options of `reins demo`]
                             set up, build, and run the main job, e.g. demo --seed 1 --run first
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
+  test --browser            the operator's page in headless Chromium; skipped, and said so, without
   torture [--trials N] [--seed S]
                             kill actor and learner in the middle of runs, see that nothing is lost
   torture --cuts            cut the link in nine ways while an arm moves in real time (8 minutes)
@@ -45,12 +46,22 @@ pub enum Command {
     },
     Test {
         setup: SetupOptions,
-        unit_only: bool,
+        which: Tests,
     },
     Torture(Torture),
     Ci,
     CheckDeps,
     Fuzz(fuzz::Options),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tests {
+    #[default]
+    All,
+    /// Inside the crates.
+    Unit,
+    /// Of the operator's page, with a real browser.
+    Browser,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -82,20 +93,21 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let takes_setup_options = matches!(name.as_str(), "setup" | "test");
     let mut setup = SetupOptions::default();
-    let mut unit_only = false;
+    let mut which = Tests::default();
     while let Some(option) = parser.next()? {
         match option {
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("cuda") if takes_setup_options => setup.cuda = true,
             Long("yes") | Short('y') if takes_setup_options => setup.yes = true,
             Long("no-apt") if takes_setup_options => setup.no_apt = true,
-            Long("unit") if name == "test" => unit_only = true,
+            Long("unit") if name == "test" => which = Tests::Unit,
+            Long("browser") if name == "test" => which = Tests::Browser,
             other => return Err(other.unexpected()),
         }
     }
     match name.as_str() {
         "setup" => Ok(Command::Setup(setup)),
-        "test" => Ok(Command::Test { setup, unit_only }),
+        "test" => Ok(Command::Test { setup, which }),
         "ci" => Ok(Command::Ci),
         "check-deps" => Ok(Command::CheckDeps),
         "help" => Ok(Command::Help),
@@ -184,6 +196,16 @@ mod test {
     fn setup_takes_its_options() {
         let expected = SetupOptions { cuda: true, yes: true, no_apt: true };
         assert_eq!(parsed("setup --cuda -y --no-apt"), Ok(Command::Setup(expected)));
+    }
+
+    #[test]
+    fn test_says_which() {
+        let setup = SetupOptions::default();
+        for (line, which) in
+            [("test", Tests::All), ("test --unit", Tests::Unit), ("test --browser", Tests::Browser)]
+        {
+            assert_eq!(parsed(line), Ok(Command::Test { setup, which }));
+        }
     }
 
     #[test]

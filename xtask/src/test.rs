@@ -1,15 +1,24 @@
 //! `cargo xtask test`: set up, then every test once.
 
-use crate::args::SetupOptions;
+use crate::args::{SetupOptions, Tests};
 use crate::paths::Paths;
 use crate::stopwatch::Stopwatch;
 use crate::{setup, shell};
 
-pub fn run(paths: &Paths, options: &SetupOptions, unit_only: bool) -> anyhow::Result<()> {
+pub fn run(paths: &Paths, options: &SetupOptions, which: Tests) -> anyhow::Result<()> {
     setup::run(paths, options)?;
     let watch = Stopwatch::start();
-    let kinds: &[&str] = if unit_only { &["--lib", "--bins"] } else { &[] };
-    shell::run(shell::cargo(&paths.root).args(["test", "--workspace"]).args(kinds))?;
+    let mut test = shell::cargo(&paths.root);
+    test.args(["test", "--workspace"]);
+    match which {
+        Tests::All => {}
+        Tests::Unit => drop(test.args(["--lib", "--bins"])),
+        Tests::Browser => {
+            test.args(["--test", "system", "console_browser", "--", "--nocapture"]);
+            test.env("REINS_TEST_BROWSER", "1");
+        }
+    }
+    shell::run(&mut test)?;
     eprintln!("\nAll tests pass (built and run in {}).", watch.read());
     Ok(())
 }

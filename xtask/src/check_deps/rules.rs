@@ -15,13 +15,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("replay", &["wire"]),
     ("actor", &["wire", "drivers", "tasks", "replay", "nets"]),
     ("learner", &["wire", "replay", "nets", "tasks"]),
+    // The operator's page: what it shows and says is put together in the root.
+    ("console", &["wire", "drivers"]),
     // The decoders of all, under the fuzzer; nobody uses it.
     ("fuzz", &["wire", "replay", "nets", "tasks", "actor", "learner"]),
-    (ROOT, &["wire", "drivers", "sim", "tasks", "nets", "replay", "actor", "learner"]),
+    (ROOT, &["wire", "drivers", "sim", "tasks", "nets", "replay", "actor", "learner", "console"]),
     ("xtask", &[]),
 ];
 
-const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay"];
+const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay", "console"];
 const LIBTORCH: &[&str] = &["tch", "torch-sys"];
 
 pub fn violations(graph: &Graph) -> Vec<String> {
@@ -57,7 +59,8 @@ mod test {
         replay -> wire
         actor -> wire drivers tasks replay nets
         learner -> wire replay nets tasks
-        reins -> wire drivers sim tasks nets replay actor learner
+        console -> wire drivers
+        reins -> wire drivers sim tasks nets replay actor learner console
         tch -> torch-sys";
 
     /// Adds one line to the design's graph.
@@ -82,6 +85,12 @@ mod test {
     #[test]
     fn only_the_root_knows_the_simulation() {
         check("actor -> sim", &["actor may not use sim"]);
+    }
+
+    #[test]
+    fn the_page_knows_the_actor_by_its_traits_alone() {
+        check("actor -> console", &["actor may not use console"]);
+        check("console -> tasks", &["console may not use tasks"]);
     }
 
     #[test]
