@@ -9,7 +9,6 @@ mod curves;
 mod showing;
 
 use std::{
-    path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -17,12 +16,14 @@ use std::{
 
 use actor::{OperatorCommand, StatusSlot, ViewEvent};
 use anyhow::Context;
-use console::{Board, Console, OperatorEvent, PageTeleop, Settings, SharedHand, Subject};
+use console::{
+    Board, Console, Curves, OperatorEvent, PageTeleop, Rates, Settings, SharedHand, Subject,
+};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use drivers::Teleop;
-use wire::{Clock, SystemClock};
+use wire::{Clock, SystemClock, Timestamp};
 
-pub use self::curves::{Folder, losses, rates};
+pub use self::curves::{Folder, losses, past, rates};
 use self::showing::Showing;
 use crate::run_dir::{Configuration, RunDir};
 
@@ -99,18 +100,21 @@ impl Page {
         self,
         recording: Sender<ViewEvent>,
         status: StatusSlot,
-        metrics: PathBuf,
+        run_dir: &RunDir,
     ) -> anyhow::Result<WatchingPage> {
         let (views, seen) = crossbeam_channel::bounded(VIEW_QUEUE);
+        let (remembered, past) = crossbeam_channel::bounded(1);
         let Self { server, board, showing, .. } = self;
-        let watch = move || {
-            let folder = Folder::new(metrics);
-            relay(&seen, &recording, &status, showing, folder, &board);
+        let folder = Folder::new(run_dir.metrics());
+        let relay = Relay { recording, status, showing, folder, past, curves: Curves::default() };
+        let start = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = thread::Builder::new().name(name.into());
+            thread.spawn(work).context("starting the operator's page")
         };
-        let thread = thread::Builder::new()
-            .name("console-views".into())
-            .spawn(watch)
-            .context("starting the operator's page")?;
+        let thread = start("console-views", Box::new(move || relay.run(&seen, &board)))?;
+        // The journal holds every picture, so that this takes a while. Nobody waits for it.
+        let run_dir = run_dir.clone();
+        start("console-past", Box::new(move || remember(&run_dir, &remembered)))?;
         Ok(WatchingPage { server, views, thread })
     }
 }
@@ -138,35 +142,59 @@ impl WatchingPage {
     }
 }
 
-fn relay(
-    seen: &Receiver<ViewEvent>,
-    recording: &Sender<ViewEvent>,
-    status: &StatusSlot,
-    mut showing: Showing,
-    mut folder: Folder,
-    board: &Board,
-) {
-    let clock = SystemClock::new();
-    let mut curves = console::Curves::default();
-    loop {
-        let event = seen.recv_timeout(STATUS_EVERY);
-        if let Ok(event) = &event {
-            showing.see(event);
+/// What the run did before this process, as far as it lies on this machine.
+fn remember(run_dir: &RunDir, remembered: &Sender<Vec<Rates>>) {
+    match past(run_dir) {
+        Ok((rates, _)) => drop(remembered.send(rates)),
+        Err(error) => tracing::debug!("the page shows no earlier episodes: {error:#}"),
+    }
+}
+
+struct Relay {
+    recording: Sender<ViewEvent>,
+    status: StatusSlot,
+    showing: Showing,
+    folder: Folder,
+    past: Receiver<Vec<Rates>>,
+    curves: Curves,
+}
+
+impl Relay {
+    fn run(mut self, seen: &Receiver<ViewEvent>, board: &Board) {
+        let clock = SystemClock::new();
+        loop {
+            let event = seen.recv_timeout(STATUS_EVERY);
+            if let Ok(event) = &event {
+                self.showing.see(event);
+            }
+            self.showing.show(&self.status.get());
+            if self.redraw(clock.now()) {
+                board.draw(self.curves.clone());
+            }
+            match event {
+                // The recording's thread may wait for the disk; the actor does not wait for us.
+                Ok(event) => drop(self.recording.send(event)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
-        showing.show(&status.get());
-        let losses = folder.news(clock.now()).map(losses);
-        let rates = showing.new_rates();
-        if losses.is_some() || rates.is_some() {
-            curves.losses = losses.unwrap_or(curves.losses);
-            curves.rates = rates.unwrap_or(curves.rates);
-            board.draw(curves.clone());
+    }
+
+    /// Whether there is something new on the curves.
+    fn redraw(&mut self, now: Timestamp) -> bool {
+        if let Ok(past) = self.past.try_recv() {
+            self.showing.remember(past);
         }
-        match event {
-            // The recording's thread may wait for the disk; the actor does not wait for us.
-            Ok(event) => drop(recording.send(event)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+        let losses = self.folder.news(now).map(losses);
+        let rates = self.showing.new_rates();
+        let is_new = losses.is_some() || rates.is_some();
+        if let Some(losses) = losses {
+            self.curves.losses = losses;
         }
+        if let Some(rates) = rates {
+            self.curves.rates = rates;
+        }
+        is_new
     }
 }
 

@@ -139,7 +139,7 @@ fn a_lost_page_holds_the_arm() {
     let (actor, address) = scene.actor(&["--device", "arm"]);
     let mut page = Page::open(&address);
     let mut times = Vec::new();
-    for loss in [Loss::Hidden, Loss::Silent, Loss::Cut, Loss::Hidden, Loss::Silent, Loss::Cut] {
+    for loss in [Loss::Hidden, Loss::Silent, Loss::Cut] {
         page.await_training();
         let sideways = if page.arm(1) > 0.0 { -1.0 } else { 1.0 };
         page.push([0.0, sideways, 0.0, 0.0, 0.0, 0.0], Duration::from_millis(400));

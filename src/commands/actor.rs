@@ -61,7 +61,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration, actor)?)?;
     let status = StatusSlot::default();
     let page = page
-        .map(|page| page.watch(recording.views.clone(), status.clone(), run_dir.metrics()))
+        .map(|page| page.watch(recording.views.clone(), status.clone(), &run_dir))
         .transpose()?;
     let views = page.as_ref().map_or(&recording.views, |page| page.views()).clone();
     let mut parts = actor_parts::parts(

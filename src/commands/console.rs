@@ -6,12 +6,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
-use console::{Board, Curves, EpisodeScene, Rates, Scene, Series, Settings, Subject};
+use console::{Board, Curves, EpisodeScene, Scene, Series, Settings, Subject};
 use wire::{Clock, SystemClock, Timestamp};
 
 use crate::{
-    cli, report, results,
+    cli,
     run_dir::{Configuration, RunDir},
     shutdown,
     web_console::{self, Folder},
@@ -45,20 +44,26 @@ pub fn run(arguments: &cli::Console) -> anyhow::Result<()> {
     let mut folder = Folder::new(run_dir.metrics());
     let mut curves = Curves::default();
     let mut read_at: Option<Timestamp> = None;
+    // The learner has gone on since.
+    let mut is_behind = false;
     while !shutdown.load(Ordering::Relaxed) {
         let now = clock.now();
         let news = folder.news(now);
-        let is_due = read_at.is_none_or(|at| now.since(at) >= EPISODES_EVERY);
-        if read_at.is_none() || (is_due && news.is_some()) {
-            read_at = Some(now);
+        is_behind |= news.is_some();
+        let reads = read_at.is_none_or(|at| is_behind && now.since(at) >= EPISODES_EVERY);
+        if reads {
+            (read_at, is_behind) = (Some(now), false);
             let (rates, scene) = episodes(&run_dir, &configuration)?;
             curves.rates = rates;
             board.show(scene);
         }
+        let is_new = reads || news.is_some();
         if let Some(news) = news {
             curves.losses = web_console::losses(news);
         }
-        board.draw(curves.clone());
+        if is_new {
+            board.draw(curves.clone());
+        }
         thread::sleep(POLL);
     }
     Ok(())
@@ -69,15 +74,7 @@ fn episodes(
     run_dir: &RunDir,
     configuration: &Configuration,
 ) -> anyhow::Result<(Vec<Series>, Scene)> {
-    let episodes = results::episodes(run_dir, |_| 0.0).context("reading the journal")?;
-    let rates: Vec<Rates> = report::training_curve(&episodes)
-        .iter()
-        .map(|point| Rates {
-            success_autonomous: Some(point.success_autonomous as f32),
-            success_assisted: Some(point.success_assisted as f32),
-            interventions: Some(point.intervention_rate as f32),
-        })
-        .collect();
+    let (rates, episodes) = web_console::past(run_dir)?;
     let demonstrations = episodes
         .iter()
         .filter(|episode| episode.kind == wire::EpisodeKind::Demonstration && episode.succeeded());

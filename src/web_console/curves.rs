@@ -2,9 +2,16 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use anyhow::Context;
 use console::{Rates, Series};
 use learner::metrics::{self, Metrics, MetricsLine};
 use wire::Timestamp;
+
+use crate::{
+    report::{self, EpisodeFigures},
+    results,
+    run_dir::RunDir,
+};
 
 /// Points of a curve on the page.
 const POINTS_MAX: usize = 400;
@@ -44,6 +51,20 @@ impl Folder {
             }
         }
     }
+}
+
+/// The training episodes that the learner's journal holds by now, and all its episodes.
+pub fn past(run_dir: &RunDir) -> anyhow::Result<(Vec<Rates>, Vec<EpisodeFigures>)> {
+    let episodes = results::episodes(run_dir, |_| 0.0).context("reading the journal")?;
+    let rates = report::training_curve(&episodes)
+        .iter()
+        .map(|point| Rates {
+            success_autonomous: Some(point.success_autonomous as f32),
+            success_assisted: Some(point.success_assisted as f32),
+            interventions: Some(point.intervention_rate as f32),
+        })
+        .collect();
+    Ok((rates, episodes))
 }
 
 /// One curve per figure that was written down at all.

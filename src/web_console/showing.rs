@@ -99,6 +99,11 @@ impl Showing {
         self.gate_notes.push_back(note);
     }
 
+    /// Training episodes before those that were seen.
+    pub fn remember(&mut self, past: Vec<Rates>) {
+        self.rates.splice(0..0, past);
+    }
+
     /// The curves over training episodes, when another one has ended.
     pub fn new_rates(&mut self) -> Option<Vec<Series>> {
         if self.rates.len() == self.rates_shown {
