@@ -62,7 +62,7 @@ pub fn write(run_dir: &Path, data: &ReportData) -> Result<Summary> {
     let folder = folder(run_dir);
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let curves = summary::Curves {
-        training: curves::training_curve(&data.episodes),
+        training: training_curve(&data.episodes),
         learning: losses::thinned(&data.metrics),
     };
     let summary = Summary::new(data, curves);

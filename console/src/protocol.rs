@@ -16,7 +16,9 @@ pub const MESSAGE_BYTES_MAX: usize = 4096;
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromPage {
     /// Shows the token: from here on the page may command.
-    Unlock { token: String },
+    Unlock {
+        token: String,
+    },
     /// What the hand does. Said fifty times a second while it pushes, and all the time at rest.
     Hand {
         /// Rises by at least one.
@@ -111,9 +113,8 @@ mod tests {
         check_refused(r#"{"type":"say","event":"jump"}"#, "jump");
         check_refused(r#"{"type":"unlock","token":"a","more":1}"#, "more");
         check_refused(r#"{"type":"let_go"} x"#, "trailing");
-        let hand = |push: &str| {
-            format!(r#"{{"type":"hand","sequence":1,"sent_ms":1,"push":{push}}}"#)
-        };
+        let hand =
+            |push: &str| format!(r#"{{"type":"hand","sequence":1,"sent_ms":1,"push":{push}}}"#);
         check_refused(&hand("[0,0,0,0,0]"), "length");
         check_refused(&hand("[0,0,0,0,0,1.5]"), "from -1 to 1");
         check_refused(&hand("[0,0,0,0,0,1e999]"), "number");

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use console::{
-    Board, Console, OperatorEvent, PageTeleop, Scene, Settings, SharedHand, Subject,
-};
+use console::{Board, Console, OperatorEvent, PageTeleop, Scene, Settings, SharedHand, Subject};
 use drivers::Teleop;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderValue};
@@ -75,7 +73,8 @@ impl Served {
 
     /// A page from `origin`, if it is let in.
     fn page_from(&self, origin: &str) -> Option<Page> {
-        let mut request = format!("ws://{}/socket", self.authority()).into_client_request().unwrap();
+        let mut request =
+            format!("ws://{}/socket", self.authority()).into_client_request().unwrap();
         request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
         let (socket, _) = tungstenite::client(request, self.stream()).ok()?;
         Some(Page { socket, sequence: 0 })

@@ -49,9 +49,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let mut cell = match (&arguments.device, &page) {
         (Some(socket), _) => Cell::at_device(cell, task, socket)?,
         (None, None) => Cell::start_with(cell, task, run.seed, faults.as_ref())?,
-        (None, Some(_)) => {
-            Cell::start_with(&in_real_time(cell), task, run.seed, faults.as_ref())?
-        }
+        (None, Some(_)) => Cell::start_with(&in_real_time(cell), task, run.seed, faults.as_ref())?,
     };
     if let Some(page) = &page {
         cell.teleop = Some(page.teleop(cell.teleop.take(), cell.clock.clone()));

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use actor::{Activity, Status, Trouble, ViewEvent, view_event::StepView};
-use console::{
-    ArmScene, Board, Driver, EpisodeScene, GateNote, Health, Rates, Scene, Series,
-};
+use console::{ArmScene, Board, Driver, EpisodeScene, GateNote, Health, Rates, Scene, Series};
 use wire::{
     ActionSource, Clock, EpisodeKind, GateEvents, SystemClock, geometry::Pose, transport::LinkState,
 };
@@ -128,7 +126,10 @@ impl Showing {
         };
         let stopped = status.activity == Activity::WaitingForOperator;
         let at_rest = stopped
-            || matches!(status.activity, Activity::Resetting | Activity::Ended | Activity::Draining);
+            || matches!(
+                status.activity,
+                Activity::Resetting | Activity::Ended | Activity::Draining
+            );
         Scene {
             activity: status.activity.to_string(),
             paused: status.activity == Activity::Paused,

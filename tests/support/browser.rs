@@ -83,7 +83,8 @@ impl Browser {
     }
 
     pub fn resize(&mut self, [width, height]: [u32; 2], touch: bool) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch});
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch});
         self.call("Emulation.setDeviceMetricsOverride", size);
     }
 

@@ -92,7 +92,9 @@ impl Page {
                     }
                 }
                 Ok(_) => {}
-                Err(Error::Io(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(Error::Io(e))
+                    if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     return;
                 }
                 Err(error) => panic!("the page's connection ended: {error}"),

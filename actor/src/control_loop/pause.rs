@@ -22,7 +22,9 @@ impl Asked {
             OperatorCommand::EndEpisode => self.end = true,
             OperatorCommand::Pause => self.pause = true,
             OperatorCommand::Resume => self.pause = false,
-            OperatorCommand::Release | OperatorCommand::EmergencyStop | OperatorCommand::Recover => {}
+            OperatorCommand::Release
+            | OperatorCommand::EmergencyStop
+            | OperatorCommand::Recover => {}
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A person at the page: pauses, and a hand that has to prove that it is still there.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -104,6 +107,15 @@ impl Person {
     }
 }
 
+/// Whatever the person comes to, the actor ends.
+struct Leaves(Arc<AtomicBool>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Runs the script while the person does something; what was recorded.
 #[track_caller]
 fn check(act: impl FnOnce(&Person) + Send + 'static) -> (String, Cell) {
@@ -115,10 +127,10 @@ fn check(act: impl FnOnce(&Person) + Send + 'static) -> (String, Cell) {
     let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["."]);
     let (status, clock) = (rig.status.clone(), rig.clock.clone());
     let person = Person { say, seen, status, clock, cell: cell.clone() };
-    let shutdown = rig.shutdown.clone();
+    let leaves = Leaves(rig.shutdown.clone());
     let acting = move || {
         act(&person);
-        shutdown.store(true, Ordering::SeqCst);
+        drop(leaves);
         for _ in person.seen {}
     };
     let thread: JoinHandle<()> =
