@@ -179,5 +179,11 @@ pub fn time_to_hold(watcher: &mut Watcher) -> Duration {
     }
     let rest = seen[seen.len() - 1].1;
     let moving = seen.iter().rfind(|(_, at)| (at - rest).norm() > STILL_M);
-    moving.map_or(Duration::ZERO, |(when, _)| *when)
+    let time = moving.map_or(Duration::ZERO, |(when, _)| *when);
+    if time > HOLD_WITHIN {
+        for (when, at) in seen.iter().step_by(20) {
+            println!("{when:?}: {:.1} mm to go {:?}", 1e3 * (at - rest).norm(), (at - rest) * 1e3);
+        }
+    }
+    time
 }

@@ -121,16 +121,23 @@ impl Browser {
 
     /// What an expression on the page gives.
     pub fn ask(&mut self, expression: &str) -> Value {
-        let params = json!({"expression": expression, "returnByValue": true});
-        let answer = self.call("Runtime.evaluate", params);
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
+        self.evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
+    fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
+        let params = json!({"expression": expression, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", params);
+        match answer["exceptionDetails"].is_null() {
+            true => Ok(answer["result"]["value"].clone()),
+            false => Err(answer),
+        }
+    }
+
+    /// Waits until it is true; on a page that is not there yet nothing is.
     pub fn wait_for(&mut self, expression: &str) {
         let clock = SystemClock::new();
         let until = clock.now() + PATIENCE;
-        while self.ask(expression) != true {
+        while self.evaluate(expression) != Ok(Value::Bool(true)) {
             assert!(clock.now() < until, "{expression} is not so within {PATIENCE:?}");
             thread::sleep(Duration::from_millis(50));
         }
