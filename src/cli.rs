@@ -40,6 +40,8 @@ pub enum Command {
     Export(Export),
     /// Bring demonstrations or buffers of LeRobot or HIL-SERL into a run, see docs/data.md.
     Import(Import),
+    /// Show the curves of a run in the browser; `train --console` shows and drives the arm too.
+    Console(Console),
     /// Open the recording of a run in the rerun viewer.
     View(View),
     /// A cell in a process of its own, commanded over a local socket: its arm stops by itself when
@@ -133,6 +135,18 @@ pub struct Rehearsal {
     pub faults: Option<PathBuf>,
 }
 
+/// Whether the actor serves the operator's page.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Page {
+    /// Serve the operator's page on this port of 127.0.0.1 (0: any that is free) and print its
+    /// address: watch the run and drive the arm from a browser. A simulated cell then runs in real
+    /// time.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = CONSOLE_PORT)]
+    pub console: Option<u16>,
+}
+
+const CONSOLE_PORT: &str = "7373";
+
 #[derive(Debug, Args)]
 pub struct Train {
     #[command(flatten)]
@@ -140,6 +154,8 @@ pub struct Train {
     /// Both parts in this process, in step, deterministic. A run stays as it was begun.
     #[arg(long)]
     pub lockstep: bool,
+    #[command(flatten)]
+    pub page: Page,
     #[command(flatten)]
     pub rehearsal: Rehearsal,
     #[arg(long)]
@@ -150,6 +166,8 @@ pub struct Train {
 pub struct Resume {
     /// The run's folder, or its name under `runs`.
     pub run: PathBuf,
+    #[command(flatten)]
+    pub page: Page,
     #[arg(long)]
     pub json: bool,
 }
@@ -179,6 +197,8 @@ pub struct Actor {
     /// Act in the cell that `reins device` serves on this socket.
     #[arg(long, value_name = "FILE", conflicts_with = "faults")]
     pub device: Option<PathBuf>,
+    #[command(flatten)]
+    pub page: Page,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +357,15 @@ fn key_and_camera(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("write it as KEY=CAMERA, wrist_1=wrist for example".into()),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Console {
+    /// The run's folder, or its name under `runs`.
+    pub run: PathBuf,
+    /// Port of 127.0.0.1; 0 takes any that is free.
+    #[arg(long, value_name = "PORT", default_value = CONSOLE_PORT)]
+    pub port: u16,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod actor;
 mod baseline;
 mod certs;
 mod compare;
+mod console;
 mod demo;
 mod device;
 mod doctor;
@@ -32,6 +33,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Import(imported) => import::run(&imported),
         Command::Report(report) => report::run(&report),
         Command::Compare(compare) => compare::run(&compare),
+        Command::Console(console) => console::run(&console),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
         Command::Certs(certs) => certs::run(&certs),

@@ -7,7 +7,6 @@ use clap::Parser;
 mod cli;
 mod commands;
 mod comparison;
-mod console;
 mod evaluation;
 mod examples;
 mod faults;
@@ -20,7 +19,9 @@ mod run_dir;
 mod shutdown;
 mod status_line;
 mod supervise;
+mod terminal;
 mod view;
+mod web_console;
 mod workspace;
 
 fn main() -> ExitCode {

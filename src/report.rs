@@ -20,10 +20,8 @@ use std::{
 use anyhow::{Context, Result};
 use learner::metrics::MetricsLine;
 
-#[cfg(test)]
-pub use self::curves::training_curve;
 pub use self::{
-    curves::{CurvePoint, EpisodeFigures},
+    curves::{CurvePoint, EpisodeFigures, training_curve},
     figures::{Figure, heading},
     interval::success_interval,
     page::STYLE,

@@ -85,7 +85,7 @@ fn data(run_dir: &RunDir) -> anyhow::Result<ReportData> {
 }
 
 /// Every complete episode in the learner's journal.
-fn episodes(
+pub fn episodes(
     run_dir: &RunDir,
     minutes_at: impl Fn(u64) -> f64,
 ) -> anyhow::Result<Vec<EpisodeFigures>> {

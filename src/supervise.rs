@@ -17,6 +17,8 @@ use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, Sender};
 use serde::de::DeserializeOwned;
 
+use crate::cli::Page;
+
 /// Status lines that may wait for the display; more are dropped, since only the newest counts.
 const STATUS_QUEUE: usize = 256;
 const POLL: Duration = Duration::from_millis(50);
@@ -48,13 +50,16 @@ impl Drop for Part {
 pub fn run(
     run_dir: &Path,
     faults: Option<&Path>,
+    page: Page,
     shutdown: &Arc<AtomicBool>,
     mut hear: impl FnMut(Heard),
 ) -> anyhow::Result<()> {
     let (sender, heard) = crossbeam_channel::bounded(STATUS_QUEUE);
-    let mut learner =
-        start("learner", run_dir, faults, sender.clone(), |s| Heard::Learner(Box::new(s)))?;
-    let mut actor = start("actor", run_dir, faults, sender, |s| Heard::Actor(Box::new(s)))?;
+    let both = shared_words(run_dir, faults)?;
+    let mut actor_words = both.clone();
+    actor_words.extend(page.console.map(|port| format!("--console={port}").into()));
+    let mut learner = start("learner", &both, sender.clone(), |s| Heard::Learner(Box::new(s)))?;
+    let mut actor = start("actor", &actor_words, sender, |s| Heard::Actor(Box::new(s)))?;
     loop {
         drain(&heard, &mut hear);
         let actor_ended = ended(&mut actor)?;
@@ -80,20 +85,24 @@ fn drain(heard: &Receiver<Heard>, hear: &mut impl FnMut(Heard)) {
     heard.try_iter().for_each(hear);
 }
 
+/// What either part is told.
+fn shared_words(run_dir: &Path, faults: Option<&Path>) -> anyhow::Result<Vec<OsString>> {
+    let (runs, run) = split(run_dir)?;
+    let mut words = vec!["--run".into(), run, "--runs".into(), runs, "--status-json".into()];
+    words.extend(faults.iter().flat_map(|file| ["--faults".into(), file.as_os_str().to_owned()]));
+    Ok(words)
+}
+
 fn start<S: DeserializeOwned + Send + 'static>(
     name: &'static str,
-    run_dir: &Path,
-    faults: Option<&Path>,
+    words: &[OsString],
     sender: Sender<Heard>,
     wrap: fn(S) -> Heard,
 ) -> anyhow::Result<Part> {
     let program = std::env::current_exe().context("finding the reins program")?;
-    let (runs, run) = split(run_dir)?;
     let mut child = Command::new(program)
         .arg(name)
-        .args([OsString::from("--run"), run, OsString::from("--runs"), runs])
-        .arg("--status-json")
-        .args(faults.iter().flat_map(|file| ["--faults".as_ref(), file.as_os_str()]))
+        .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

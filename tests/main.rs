@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
+mod console;
+mod console_browser;
 mod determinism;
 mod device;
 mod end_to_end;

@@ -1,6 +1,8 @@
 //! A folder with a small run's files, the executable, and what a run left behind.
 
+pub mod browser;
 pub mod held_arm;
+pub mod page;
 pub mod proxy;
 pub mod real_time;
 pub mod watched;

@@ -90,6 +90,10 @@ impl ActorConfig {
 pub enum OperatorCommand {
     /// Ends the episode: truncated, neither success nor failure.
     EndEpisode,
+    /// Holds the arm between two steps, until `Resume`.
+    Pause,
+    /// Ends a pause.
+    Resume,
     /// The policy drives again at once, also after the teleop device was lost.
     Release,
     /// Stops the arm; only `Recover` ends that.

@@ -7,6 +7,7 @@
 
 mod drive;
 mod motion;
+mod pause;
 mod reset;
 mod troubles;
 
@@ -83,6 +84,7 @@ pub struct ControlLoop {
     recent: Recent,
     teleop_watch: TeleopWatch,
     noticed: troubles::Noticed,
+    asked: pause::Asked,
     /// Automatic recoveries of the arm since an episode went without.
     stops_in_a_row: u32,
     /// What the gate had done when it was logged last.
@@ -119,6 +121,7 @@ impl ControlLoop {
             recent: Recent::default(),
             teleop_watch: TeleopWatch::new(config.teleop_same_max),
             noticed: troubles::Noticed::default(),
+            asked: pause::Asked::default(),
             stops_in_a_row: 0,
             gate_logged: GateCounts::default(),
             asks: 0,

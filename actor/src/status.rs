@@ -37,6 +37,8 @@ pub enum Activity {
     WaitingForOutbox,
     /// The arm was stopped; nothing moves until the operator says so.
     WaitingForOperator,
+    /// The operator has paused: nothing moves until the operator says so.
+    Paused,
     /// The arm or a camera is away: nothing moves until it is back.
     WaitingForDevice,
     /// Sending what is left.
@@ -108,6 +110,7 @@ impl fmt::Display for Activity {
             Self::WaitingForPace => "waiting for the learner to catch up",
             Self::WaitingForOutbox => "waiting for room for records",
             Self::WaitingForOperator => "the arm was stopped, waiting for the operator",
+            Self::Paused => "paused by the operator",
             Self::WaitingForDevice => "waiting for a device",
             Self::Draining => "sending what is left",
             Self::Ended => "ended",

@@ -14,6 +14,8 @@ mod episodes;
 mod faults;
 #[path = "actor/link.rs"]
 mod link;
+#[path = "actor/operator.rs"]
+mod operator;
 #[path = "actor/policy.rs"]
 mod policy;
 #[path = "actor/troubles.rs"]

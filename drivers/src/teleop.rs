@@ -1,5 +1,7 @@
 //! The person's hand: a SpaceMouse, a gamepad, or a scripted operator.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -25,4 +27,12 @@ pub trait Teleop: Send {
 
     /// Tells the person what comes next (a demonstration, a training episode ...).
     fn announce(&mut self, _brief: &EpisodeBrief) {}
+
+    /// For a device whose newest sample proves by its age that the hand is still there, a key that is
+    /// held down for example: how long that sample moves the arm at most. Its push may stay the same
+    /// for ever. `None` for all others: a hand trembles, and a push that stays the same is a device
+    /// that is stuck.
+    fn dead_man(&self) -> Option<Duration> {
+        None
+    }
 }

@@ -16,17 +16,19 @@ use wire::ActorId;
 
 use crate::{
     cli::Actor,
-    console, faults,
+    faults,
     parts::{
         actor::{self as actor_parts, Networks, Recording},
-        cell::Cell,
+        cell::{Cell, in_real_time},
         link, networks,
     },
     run_dir::{Configuration, RunDir},
-    shutdown, status_line,
+    shutdown, status_line, terminal, web_console,
 };
 
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// Words of the operator that wait for the control loop; more are refused aloud.
+const OPERATOR_QUEUE: usize = 8;
 
 pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let (process, actor) = (&arguments.process, ActorId(arguments.actor));
@@ -39,25 +41,38 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     tracing::info!("{why}");
     let networks =
         Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
+    let (say, heard) = crossbeam_channel::bounded(OPERATOR_QUEUE);
+    let page = (arguments.page.console)
+        .map(|port| web_console::Page::serve(port, &run_dir, &configuration, say.clone()))
+        .transpose()?;
     let Configuration { cell, task, .. } = &configuration;
-    let cell = match &arguments.device {
-        Some(socket) => Cell::at_device(cell, task, socket)?,
-        None => Cell::start_with(cell, task, run.seed, faults.as_ref())?,
+    let mut cell = match (&arguments.device, &page) {
+        (Some(socket), _) => Cell::at_device(cell, task, socket)?,
+        (None, None) => Cell::start_with(cell, task, run.seed, faults.as_ref())?,
+        (None, Some(_)) => Cell::start_with(&in_real_time(cell), task, run.seed, faults.as_ref())?,
     };
+    if let Some(page) = &page {
+        cell.teleop = Some(page.teleop(cell.teleop.take(), cell.clock.clone()));
+    }
     let clock = cell.clock.clone();
     let to_learner = link::connect(&run_dir, &configuration, actor)?;
     let recording = Recording::start(actor_parts::viz_settings(&run_dir, &configuration, actor)?)?;
     let status = StatusSlot::default();
+    let page = page
+        .map(|page| page.watch(recording.views.clone(), status.clone(), &run_dir))
+        .transpose()?;
+    let views = page.as_ref().map_or(&recording.views, |page| page.views()).clone();
     let mut parts = actor_parts::parts(
         &configuration,
         cell,
         networks,
         faults::around_link(Arc::new(to_learner), faults.as_ref(), clock.clone()),
         faults::disk(faults.as_ref(), Disk::Actor, clock),
-        Some(recording.views.clone()),
+        Some(views),
         status.clone(),
     );
-    parts.operator = console::listen()?;
+    let heeded = terminal::listen(say)? || page.is_some();
+    parts.operator = heeded.then_some(heard);
     let program = actor_parts::training_program(&configuration);
     let config = ActorConfig {
         actor,
@@ -75,6 +90,9 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     ended.store(true, Ordering::SeqCst);
     // A reporter that panicked has said so; what the actor did matters more.
     let _ = reporter.join();
+    if let Some(page) = page {
+        page.finish();
+    }
     recording.finish()?;
     let summary = outcome?;
     if summary.unsent > 0 {

@@ -1,7 +1,7 @@
 //! `reins demo`: train on the simulated cell, measure, report.
 
 use crate::{
-    cli::{Demo, RunChoice},
+    cli::{Demo, Page, RunChoice},
     commands::{baseline, train},
     evaluation::{self, Evaluation},
     faults,
@@ -22,7 +22,7 @@ pub fn run(demo: &Demo) -> anyhow::Result<()> {
     };
     let (run_dir, configuration) = RunDir::open(&choice)?;
     let shutdown = shutdown::on_signal()?;
-    train::in_processes(&run_dir, script, &shutdown)?;
+    train::in_processes(&run_dir, script, Page::default(), &shutdown)?;
     let policy = networks::read_policy(&run_dir.policy())?;
     for (name, sampled) in [(results::SAMPLED, true), (results::MEAN, false)] {
         if sampled && !configuration.run.learner.learns_spread() {

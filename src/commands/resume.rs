@@ -10,7 +10,7 @@ use crate::{cli::Resume, commands::train, run_dir::RunDir};
 pub fn run(resume: &Resume) -> anyhow::Result<()> {
     let run_dir = RunDir::find(&resume.run)?;
     let configuration = run_dir.configuration()?;
-    train::go_on(&run_dir, &configuration, None, resume.json)
+    train::go_on(&run_dir, &configuration, None, resume.page, resume.json)
 }
 
 /// Says from where a run goes on and which checkpoints cannot be read; nothing at its beginning.

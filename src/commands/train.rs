@@ -7,14 +7,14 @@ use std::{
 };
 
 use actor::{ActorParts, Coupling, StatusSlot, reenact::Past};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use replay::{DiskStorage, journal};
 use sim::faults::{Disk, Faults};
 use tasks::run::CouplingMode;
 use wire::{ActorId, SystemClock, transport::memory};
 
 use crate::{
-    cli::Train,
+    cli::{Page, Train},
     faults,
     parts::{
         self,
@@ -33,7 +33,7 @@ pub fn run(train: &Train) -> anyhow::Result<()> {
     faults::check(script)?;
     let coupling = train.lockstep.then_some(CouplingMode::Lockstep);
     let (run_dir, configuration) = RunDir::open_coupled(&train.choice, coupling)?;
-    go_on(&run_dir, &configuration, script, train.json)
+    go_on(&run_dir, &configuration, script, train.page, train.json)
 }
 
 /// Begins a run or goes on with it, as it was begun, with this fault script if there is one.
@@ -41,15 +41,23 @@ pub fn go_on(
     run_dir: &RunDir,
     configuration: &Configuration,
     script: Option<&Path>,
+    page: Page,
     json: bool,
 ) -> anyhow::Result<()> {
+    let in_step = configuration.run.coupling.mode == CouplingMode::Lockstep;
+    ensure!(
+        page.console.is_none() || !in_step,
+        "run {} is in lockstep, which a person cannot drive: leave --console out, or begin another \
+         run without --lockstep",
+        run_dir.name()
+    );
     let shutdown = shutdown::on_signal()?;
     super::resume::tell(run_dir)?;
-    if configuration.run.coupling.mode == CouplingMode::Lockstep {
+    if in_step {
         let faults = faults::load(script)?;
         in_lockstep(run_dir, configuration, faults.as_ref(), shutdown)?;
     } else {
-        in_processes(run_dir, script, &shutdown)?;
+        in_processes(run_dir, script, page, &shutdown)?;
     }
     results::report(run_dir, json)
 }
@@ -58,10 +66,12 @@ pub fn go_on(
 pub fn in_processes(
     run_dir: &RunDir,
     faults: Option<&Path>,
+    page: Page,
     shutdown: &Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new();
-    let outcome = supervise::run(run_dir.path(), faults, shutdown, |heard| progress.hear(heard));
+    let outcome =
+        supervise::run(run_dir.path(), faults, page, shutdown, |heard| progress.hear(heard));
     progress.finish();
     outcome
 }

@@ -20,6 +20,15 @@ use wire::{Clock, SystemClock};
 
 use crate::faults;
 
+/// The same cell with its physics along the wall clock, for a person to drive it.
+pub fn in_real_time(cell: &CellConfig) -> CellConfig {
+    let mut cell = cell.clone();
+    if cell.arm.driver == ArmDriver::Sim {
+        cell.sim.insert("clock".into(), Value::String("real".into()));
+    }
+    cell
+}
+
 /// Side of the picture of a simulated camera that is cropped.
 const SIM_PICTURE_PX: u16 = 256;
 

@@ -12,6 +12,7 @@ cargo xtask <command>
                             set up, build, and run the main job, e.g. demo --seed 1 --run first
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
   test --python-peers       also those that install large Python packages (2.5 GB, once)
+  test --browser            the operator's page in headless Chromium; skipped, and said so, without
   torture [--trials N] [--seed S]
                             kill actor and learner in the middle of runs, see that nothing is lost
   torture --cuts            cut the link in nine ways while an arm moves in real time (8 minutes)
@@ -46,13 +47,24 @@ pub enum Command {
     },
     Test {
         setup: SetupOptions,
-        unit_only: bool,
-        python_peers: bool,
+        which: Tests,
     },
     Torture(Torture),
     Ci,
     CheckDeps,
     Fuzz(fuzz::Options),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tests {
+    #[default]
+    All,
+    /// Inside the crates.
+    Unit,
+    /// All, also those that install large Python packages.
+    PythonPeers,
+    /// Of the operator's page, with a real browser.
+    Browser,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -84,21 +96,22 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let takes_setup_options = matches!(name.as_str(), "setup" | "test");
     let mut setup = SetupOptions::default();
-    let (mut unit_only, mut python_peers) = (false, false);
+    let mut which = Tests::default();
     while let Some(option) = parser.next()? {
         match option {
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("cuda") if takes_setup_options => setup.cuda = true,
             Long("yes") | Short('y') if takes_setup_options => setup.yes = true,
             Long("no-apt") if takes_setup_options => setup.no_apt = true,
-            Long("unit") if name == "test" => unit_only = true,
-            Long("python-peers") if name == "test" => python_peers = true,
+            Long("unit") if name == "test" => which = Tests::Unit,
+            Long("browser") if name == "test" => which = Tests::Browser,
+            Long("python-peers") if name == "test" => which = Tests::PythonPeers,
             other => return Err(other.unexpected()),
         }
     }
     match name.as_str() {
         "setup" => Ok(Command::Setup(setup)),
-        "test" => Ok(Command::Test { setup, unit_only, python_peers }),
+        "test" => Ok(Command::Test { setup, which }),
         "ci" => Ok(Command::Ci),
         "check-deps" => Ok(Command::CheckDeps),
         "help" => Ok(Command::Help),
@@ -190,11 +203,16 @@ mod test {
     }
 
     #[test]
-    fn test_takes_its_options() {
-        let expected =
-            Command::Test { setup: SetupOptions::default(), unit_only: false, python_peers: true };
-        assert_eq!(parsed("test --python-peers"), Ok(expected));
-        assert!(parsed("setup --python-peers").is_err());
+    fn test_says_which() {
+        let setup = SetupOptions::default();
+        for (line, which) in [
+            ("test", Tests::All),
+            ("test --unit", Tests::Unit),
+            ("test --python-peers", Tests::PythonPeers),
+            ("test --browser", Tests::Browser),
+        ] {
+            assert_eq!(parsed(line), Ok(Command::Test { setup, which }));
+        }
     }
 
     #[test]

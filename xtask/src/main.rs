@@ -45,9 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Setup(options) => setup::run(&paths, &options).map(drop),
         Command::Demo { setup, pass_on } => demo::run(&paths, &setup, &pass_on),
-        Command::Test { setup, unit_only, python_peers } => {
-            test::run(&paths, &setup, unit_only, python_peers)
-        }
+        Command::Test { setup, which } => test::run(&paths, &setup, which),
         Command::Torture(torture) => torture::run(&paths, &torture),
         Command::Ci => ci::run(&paths),
         Command::CheckDeps => check_deps::run(&paths),

@@ -38,7 +38,21 @@ struct Decision {
     choice: Choice,
     policy_action: Option<Action>,
     human_action: Option<Action>,
+    /// How long the command may be followed, where the hand has a dead man's handle.
+    life: Option<Duration>,
     policy_time: Duration,
+}
+
+/// What the hand does, and for how long that may move the arm.
+struct HandSeen {
+    hand: Hand,
+    life: Option<Duration>,
+}
+
+impl HandSeen {
+    fn still(hand: Hand) -> Self {
+        Self { hand, life: None }
+    }
 }
 
 impl ControlLoop {
@@ -47,6 +61,9 @@ impl ControlLoop {
         kind: EpisodeKind,
         shutdown: &AtomicBool,
     ) -> Result<(), ActorError> {
+        if !self.await_resume(shutdown) {
+            return Ok(());
+        }
         while self.gauge.is_full() {
             if self.must_end(shutdown) {
                 return Ok(());
@@ -81,6 +98,10 @@ impl ControlLoop {
                 episode.cut(TruncationCause::Interrupted);
                 break None;
             }
+            if let Some(cause) = self.pause_within(shutdown) {
+                episode.cut(cause);
+                break None;
+            }
             self.take_policy();
             match self.step(&mut episode, seen, &mut noise, shutdown)? {
                 Onward::Next(next) => seen = next,
@@ -96,8 +117,9 @@ impl ControlLoop {
         self.noticed.began();
         self.teleop_watch.forget();
         self.arbiter.release();
-        // What the operator asked for before the episode was not meant for it.
+        // The end that the operator asked for before the episode was not meant for it.
         self.operator_commands();
+        self.asked.end = false;
         let started_at = self.devices.clock.wall_now();
         let observation = first.observation.clone();
         let start = EpisodeStart { kind, seed, started_at, observation };
@@ -122,10 +144,10 @@ impl ControlLoop {
         let kind = episode.brief().kind;
         let started_at = self.devices.clock.now();
         let began = self.devices.host_clock.now();
-        let asked_to_end = self.operator_commands();
-        let acted = self
-            .decide(kind, started_at, &before, noise)
-            .and_then(|decision| Ok((self.command(started_at, &decision.choice)?, decision)));
+        let asked_to_end = std::mem::take(&mut self.asked.end);
+        let acted = self.decide(kind, started_at, &before, noise).and_then(|decision| {
+            Ok((self.command(started_at, &decision.choice, decision.life)?, decision))
+        });
         let (departure, decision) = match acted {
             Ok(acted) => acted,
             Err(fault) => return Ok(cut(episode, fault)),
@@ -268,7 +290,7 @@ impl ControlLoop {
         before: &Seen,
         noise: &mut ChaCha8Rng,
     ) -> Result<Decision, Fault> {
-        let hand = self.hand(now, &before.tcp_pose);
+        let HandSeen { hand, life } = self.hand(now, &before.tcp_pose);
         let human_action = match &hand {
             Hand::Engaged(action) => Some(action.clone()),
             Hand::Resting | Hand::Lost => None,
@@ -278,13 +300,14 @@ impl ControlLoop {
             let action = human_action.clone().unwrap_or_else(|| Action::zeros(dim));
             let choice = Choice { action, source: ActionSource::Human, handover: None };
             let policy_time = Duration::ZERO;
-            return Ok(Decision { choice, policy_action: None, human_action, policy_time });
+            return Ok(Decision { choice, policy_action: None, human_action, life, policy_time });
         }
         let began = self.devices.host_clock.now();
         let proposed = self.propose(kind, &before.observation, noise)?;
         let policy_time = self.devices.host_clock.now().since(began);
         let choice = self.arbiter.choose(now, proposed.clone(), &hand);
-        Ok(Decision { choice, policy_action: Some(proposed), human_action, policy_time })
+        let life = life.filter(|_| choice.source == ActionSource::Human);
+        Ok(Decision { choice, policy_action: Some(proposed), human_action, life, policy_time })
     }
 
     fn propose(
@@ -319,17 +342,20 @@ impl ControlLoop {
         Action::from_slice(&entries)
     }
 
-    fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> Hand {
-        let Some(teleop) = &mut self.devices.teleop else { return Hand::Resting };
-        let age_max = self.config.teleop_age_max;
+    fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> HandSeen {
+        let Some(teleop) = &mut self.devices.teleop else { return HandSeen::still(Hand::Resting) };
         let sample = teleop.sample();
+        let dead_man = teleop.dead_man();
+        let age_max = dead_man.unwrap_or(self.config.teleop_age_max);
         self.noticed.teleop = None;
-        if let Ok(sample) = &sample
+        if dead_man.is_some() {
+            self.teleop_watch.forget();
+        } else if let Ok(sample) = &sample
             && self.teleop_watch.is_stuck(now, &sample.value)
         {
             self.status.faults.teleop_lost += 1;
             self.noticed.teleop = Some(Trouble::TeleopStuck);
-            return Hand::Lost;
+            return HandSeen::still(Hand::Lost);
         }
         match sample {
             Ok(sample)
@@ -337,16 +363,17 @@ impl ControlLoop {
                     && sample.value.twist.iter().all(|x| x.is_finite()) =>
             {
                 if !sample.value.engaged {
-                    return Hand::Resting;
+                    return HandSeen::still(Hand::Resting);
                 }
-                Hand::Engaged(
-                    self.map.from_teleop(&sample.value.twist, &tcp_pose.rotation).clipped(),
-                )
+                let action = self.map.from_teleop(&sample.value.twist, &tcp_pose.rotation);
+                let age = now.since(sample.at);
+                let life = dead_man.map(|dead_man| dead_man.saturating_sub(age));
+                HandSeen { hand: Hand::Engaged(action.clipped()), life }
             }
             _ => {
                 self.status.faults.teleop_lost += 1;
                 self.noticed.teleop = Some(Trouble::TeleopLost);
-                Hand::Lost
+                HandSeen::still(Hand::Lost)
             }
         }
     }

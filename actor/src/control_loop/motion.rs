@@ -1,12 +1,13 @@
 //! From a choice through the gate to the arm, and back to what was executed.
 
+use std::time::Duration;
+
 use drivers::{ArmError, Command, StopKind};
 use wire::{Action, EpisodeId, GateEvents, Timestamp, geometry::Pose};
 
-use super::{ControlLoop, Devices};
+use super::ControlLoop;
 use crate::{
     arbiter::Choice,
-    config::OperatorCommand,
     fault::{Fault, Response},
     senses::arm_fault,
 };
@@ -25,8 +26,13 @@ pub(super) struct Motion {
 }
 
 impl ControlLoop {
-    /// Sends the chosen action through the gate.
-    pub(super) fn command(&mut self, now: Timestamp, choice: &Choice) -> Result<Departure, Fault> {
+    /// Sends the chosen action through the gate, to be followed for `life` at most.
+    pub(super) fn command(
+        &mut self,
+        now: Timestamp,
+        choice: &Choice,
+        life: Option<Duration>,
+    ) -> Result<Departure, Fault> {
         let gate = &mut self.devices.gate;
         if choice.handover.is_some() {
             gate.hand_over();
@@ -38,7 +44,11 @@ impl ControlLoop {
         let measured = gate.state().map_err(failed)?.value.tcp_pose;
         let last_target = gate.target(now);
         let wanted = self.map.target(&choice.action, &measured, last_target.as_ref());
-        gate.command(now, &Command::every(self.pacer.period(), wanted)).map_err(failed)?;
+        let mut command = Command::every(self.pacer.period(), wanted);
+        if let Some(life) = life {
+            command.valid_for = command.valid_for.min(life);
+        }
+        gate.command(now, &command).map_err(failed)?;
         Ok(Departure { measured, last_target })
     }
 
@@ -72,25 +82,5 @@ impl ControlLoop {
         } else if !did.is_empty() {
             tracing::debug!(%episode, "the gate: {}", did.join(", "));
         }
-    }
-
-    /// Carries out what the operator said; whether the episode is to end.
-    pub(super) fn operator_commands(&mut self) -> bool {
-        let mut end = false;
-        let Devices { operator, gate, .. } = &mut self.devices;
-        for command in operator.iter().flat_map(|commands| commands.try_iter()) {
-            match command {
-                OperatorCommand::EndEpisode => end = true,
-                OperatorCommand::Release => self.arbiter.release(),
-                OperatorCommand::EmergencyStop => {
-                    if let Err(error) = gate.emergency_stop("the operator asked for it") {
-                        tracing::error!("the arm did not take the emergency stop: {error}");
-                    }
-                }
-                // A moving arm has nothing to recover from.
-                OperatorCommand::Recover => {}
-            }
-        }
-        end
     }
 }

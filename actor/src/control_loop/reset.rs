@@ -92,7 +92,8 @@ impl ControlLoop {
             self.show(Activity::WaitingForOperator);
             match operator.recv_timeout(WAIT_POLL) {
                 Ok(OperatorCommand::Recover) => return Ok(true),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(command) => self.asked.note(command),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(ActorError::ArmNeedsOperator { times: self.stops_in_a_row });
                 }
@@ -115,8 +116,10 @@ impl ControlLoop {
             if self.must_end(shutdown) {
                 return Ok(None);
             }
+            if !self.await_resume(shutdown) {
+                return Ok(None);
+            }
             let state = self.devices.gate.state()?.value;
-            self.operator_commands();
             if let Some(fault) = arm_fault(&*self.devices.gate) {
                 return Err(ResetFailure::ArmFault(fault));
             }

@@ -20,6 +20,7 @@ const PLACES: &[(&str, &[&str])] = &[
             "tests/",
         ],
     ),
+    ("axum", &["console/"]),
     ("opencv", &["drivers/src/camera/opencv.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),
     ("hidapi", &["drivers/src/teleop/spacemouse.rs"]),

@@ -17,19 +17,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("exchange", &["wire", "tasks", "replay", "pickle"]),
     ("actor", &["wire", "drivers", "tasks", "replay", "nets"]),
     ("learner", &["wire", "replay", "nets", "tasks"]),
+    // The operator's page: what it shows and says is put together in the root.
+    ("console", &["wire", "drivers"]),
     // The decoders of all, under the fuzzer; nobody uses it.
     ("fuzz", &["wire", "replay", "nets", "tasks", "exchange", "actor", "learner"]),
     (
         ROOT,
         &[
             "wire", "drivers", "sim", "tasks", "pickle", "nets", "replay", "exchange", "actor",
-            "learner",
+            "learner", "console",
         ],
     ),
     ("xtask", &[]),
 ];
 
-const WITHOUT_LIBTORCH: &[&str] = &["wire", "tasks", "drivers", "replay", "pickle", "exchange"];
+const WITHOUT_LIBTORCH: &[&str] =
+    &["wire", "tasks", "drivers", "replay", "pickle", "exchange", "console"];
 const LIBTORCH: &[&str] = &["tch", "torch-sys"];
 
 pub fn violations(graph: &Graph) -> Vec<String> {
@@ -66,7 +69,8 @@ mod test {
         exchange -> wire tasks replay pickle
         actor -> wire drivers tasks replay nets
         learner -> wire replay nets tasks
-        reins -> wire drivers sim tasks pickle? nets replay exchange actor learner
+        console -> wire drivers
+        reins -> wire drivers sim tasks pickle? nets replay exchange actor learner console
         tch -> torch-sys";
 
     /// Adds one line to the design's graph.
@@ -91,6 +95,12 @@ mod test {
     #[test]
     fn only_the_root_knows_the_simulation() {
         check("actor -> sim", &["actor may not use sim"]);
+    }
+
+    #[test]
+    fn the_page_knows_the_actor_by_its_traits_alone() {
+        check("actor -> console", &["actor may not use console"]);
+        check("console -> tasks", &["console may not use tasks"]);
     }
 
     #[test]

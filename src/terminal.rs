@@ -7,19 +7,16 @@ use std::{
 
 use actor::OperatorCommand;
 use anyhow::Context;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
 
-/// Words that wait for the control loop; more are refused aloud.
-const QUEUE: usize = 8;
-const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `end` (the \
-                    episode) or `release` (the policy drives), then Enter";
+const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `pause`, \
+                    `start`, `end` (the episode) or `release` (the policy drives), then Enter";
 
-/// Listens to the terminal, if there is one. The thread ends with the process.
-pub fn listen() -> anyhow::Result<Option<Receiver<OperatorCommand>>> {
+/// Listens to the terminal; whether there is one. The thread ends with the process.
+pub fn listen(say: Sender<OperatorCommand>) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        return Ok(None);
+        return Ok(false);
     }
-    let (say, heard) = crossbeam_channel::bounded(QUEUE);
     let read = move || {
         eprintln!("operator: {HELP}");
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -36,13 +33,15 @@ pub fn listen() -> anyhow::Result<Option<Receiver<OperatorCommand>>> {
         .name("operator".into())
         .spawn(read)
         .context("listening to the operator")?;
-    Ok(Some(heard))
+    Ok(true)
 }
 
 fn command(line: &str) -> Option<OperatorCommand> {
     match line.trim() {
         "stop" => Some(OperatorCommand::EmergencyStop),
         "recover" => Some(OperatorCommand::Recover),
+        "pause" => Some(OperatorCommand::Pause),
+        "start" => Some(OperatorCommand::Resume),
         "end" => Some(OperatorCommand::EndEpisode),
         "release" => Some(OperatorCommand::Release),
         _ => None,
@@ -57,6 +56,8 @@ mod tests {
     fn words_are_commands_and_anything_else_is_none() {
         assert_eq!(command(" stop \r\n"), Some(OperatorCommand::EmergencyStop));
         assert_eq!(command("recover"), Some(OperatorCommand::Recover));
+        assert_eq!(command("pause"), Some(OperatorCommand::Pause));
+        assert_eq!(command("start"), Some(OperatorCommand::Resume));
         assert_eq!(command("end"), Some(OperatorCommand::EndEpisode));
         assert_eq!(command("release"), Some(OperatorCommand::Release));
         assert_eq!(command("stopp"), None);

@@ -1,0 +1,103 @@
+//! What the operator says while the arm moves, and the wait while the operator pauses.
+
+use std::sync::atomic::AtomicBool;
+
+use wire::TruncationCause;
+
+use super::{ControlLoop, Devices, WAIT_POLL};
+use crate::{config::OperatorCommand, status::Activity};
+
+/// What the operator has asked for and not got yet.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// The end of the episode.
+    pub end: bool,
+    pub pause: bool,
+}
+
+impl Asked {
+    /// What waits for its place; everything else has effect at once or not at all.
+    pub fn note(&mut self, command: OperatorCommand) {
+        match command {
+            OperatorCommand::EndEpisode => self.end = true,
+            OperatorCommand::Pause => self.pause = true,
+            OperatorCommand::Resume => self.pause = false,
+            OperatorCommand::Release
+            | OperatorCommand::EmergencyStop
+            | OperatorCommand::Recover => {}
+        }
+    }
+}
+
+impl ControlLoop {
+    /// Carries out what the operator said, or notes it where it has to wait for its place.
+    pub(super) fn operator_commands(&mut self) {
+        let Devices { operator, gate, .. } = &mut self.devices;
+        for command in operator.iter().flat_map(|commands| commands.try_iter()) {
+            self.asked.note(command);
+            match command {
+                OperatorCommand::Release => self.arbiter.release(),
+                OperatorCommand::EmergencyStop => {
+                    // What is latched needs no pause, and `Recover` is then heard.
+                    self.asked.pause = false;
+                    if let Err(error) = gate.emergency_stop("the operator asked for it") {
+                        tracing::error!("the arm did not take the emergency stop: {error}");
+                    }
+                }
+                // A moving arm has nothing to recover from.
+                OperatorCommand::Recover
+                | OperatorCommand::EndEpisode
+                | OperatorCommand::Pause
+                | OperatorCommand::Resume => {}
+            }
+        }
+    }
+
+    /// Between two steps: hears the operator, and holds the arm while there is a pause. Says why the
+    /// episode is to end before its next step, if so.
+    pub(super) fn pause_within(&mut self, shutdown: &AtomicBool) -> Option<TruncationCause> {
+        self.operator_commands();
+        if !self.asked.pause {
+            return None;
+        }
+        self.halt(None);
+        while self.asked.pause {
+            if self.must_end(shutdown) {
+                return Some(TruncationCause::Interrupted);
+            }
+            if std::mem::take(&mut self.asked.end) {
+                return Some(TruncationCause::Operator);
+            }
+            self.pause();
+        }
+        self.pacer.restart(self.devices.clock.now());
+        self.show(Activity::Driving);
+        None
+    }
+
+    /// Between two episodes and on the way to the first step of one: holds the arm while there is a
+    /// pause; `false` when the actor is to end instead.
+    pub(super) fn await_resume(&mut self, shutdown: &AtomicBool) -> bool {
+        self.operator_commands();
+        if !self.asked.pause {
+            return true;
+        }
+        let before = self.status.activity;
+        self.halt(None);
+        while self.asked.pause {
+            if self.must_end(shutdown) {
+                return false;
+            }
+            self.pause();
+        }
+        self.show(before);
+        true
+    }
+
+    fn pause(&mut self) {
+        self.show(Activity::Paused);
+        self.devices.gate.expect_pause();
+        self.hub.wait(WAIT_POLL);
+        self.operator_commands();
+    }
+}

@@ -1,0 +1,193 @@
+//! A person at the page: pauses, and a hand that has to prove that it is still there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use actor::{Activity, OperatorCommand, StatusSlot, ViewEvent};
+use crossbeam_channel::{Receiver, Sender};
+use drivers::{EpisodeBrief, Stamped, StopKind, Teleop, TeleopError, TeleopSample};
+use wire::{GateEvents, ManualClock, Timestamp};
+
+use crate::{
+    cell::Cell,
+    rig::{Rig, train},
+};
+
+const DEAD_MAN: Duration = Duration::from_millis(150);
+
+/// The cell's hand, with samples that are as old as the script says, one number (ms) per step.
+struct Handle {
+    cell: Cell,
+    ages: Vec<u64>,
+    samples: usize,
+}
+
+impl Teleop for Handle {
+    fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
+        let sample = self.cell.sample()?;
+        let age = self.ages[self.samples.min(self.ages.len() - 1)];
+        self.samples += 1;
+        Ok(Stamped { at: sample.at.before(Duration::from_millis(age)), ..sample })
+    }
+
+    fn announce(&mut self, brief: &EpisodeBrief) {
+        self.cell.announce(brief);
+    }
+
+    fn dead_man(&self) -> Option<Duration> {
+        Some(DEAD_MAN)
+    }
+}
+
+/// A hand that pushes all the time, with samples of these ages; what was recorded.
+fn pushing(ages: &[u64]) -> Rig {
+    let mut rig = Rig::new(train(5));
+    rig.config.teleop_same_max = Duration::from_millis(200);
+    let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["HHHHH"]);
+    let (config, mut parts) = rig.parts(&cell);
+    parts.teleop = Some(Box::new(Handle { cell, ages: ages.into(), samples: 0 }));
+    actor::run(config, parts, rig.shutdown.clone()).expect("a run");
+    rig
+}
+
+#[test]
+fn a_key_that_is_held_down_is_no_stuck_device() {
+    assert_eq!(pushing(&[0]).recorded(), "T:HHHHHL");
+}
+
+#[test]
+fn a_hand_that_is_heard_no_more_holds_the_arm_within_a_step() {
+    // The third sample is good for another 20 ms; the fourth is too old.
+    let rig = pushing(&[0, 0, 130, 160]);
+    assert_eq!(rig.recorded(), "T:HHHhhL");
+    let state = rig.learner.state();
+    let expired = |step: &&wire::Step| step.gate_events.contains(GateEvents::LEASE_EXPIRED);
+    let steps = state.steps();
+    assert_eq!(steps.iter().map(expired).collect::<Vec<_>>(), [false, false, true, false, false]);
+    let moved = |step: &wire::Step| step.executed_action.0[0];
+    assert!(moved(steps[2]) < 0.8 * moved(steps[1]), "{} {}", moved(steps[2]), moved(steps[1]));
+    assert!(moved(steps[3]).abs() < 1e-3, "{}", moved(steps[3]));
+}
+
+/// A person who has heard and seen what the actor does so far.
+struct Person {
+    say: Sender<OperatorCommand>,
+    seen: Receiver<ViewEvent>,
+    status: StatusSlot,
+    clock: Arc<ManualClock>,
+    cell: Cell,
+}
+
+impl Person {
+    fn await_step(&self) {
+        while !matches!(self.seen.recv().expect("the actor runs"), ViewEvent::Step(_)) {}
+    }
+
+    fn await_activity(&self, wanted: Activity) {
+        while self.status.get().activity != wanted {
+            assert_ne!(self.status.get().activity, Activity::Ended, "before it was {wanted:?}");
+            for _ in self.seen.try_iter() {}
+            thread::yield_now();
+        }
+    }
+
+    fn say(&self, command: OperatorCommand) {
+        self.say.send(command).expect("the actor listens");
+    }
+
+    /// When, and how many targets the arm has had.
+    fn moment(&self) -> (Timestamp, usize) {
+        (wire::Clock::now(&*self.clock), self.cell.commands().len())
+    }
+}
+
+/// Whatever the person comes to, the actor ends.
+struct Leaves(Arc<AtomicBool>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs the script while the person does something; what was recorded.
+#[track_caller]
+fn check(act: impl FnOnce(&Person) + Send + 'static) -> (String, Cell) {
+    let mut rig = Rig::new(train(u64::MAX));
+    let (say, heard) = crossbeam_channel::bounded(4);
+    rig.operator = Some(heard);
+    let (views, seen) = crossbeam_channel::bounded(64);
+    rig.views = Some(views);
+    let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["."]);
+    let (status, clock) = (rig.status.clone(), rig.clock.clone());
+    let person = Person { say, seen, status, clock, cell: cell.clone() };
+    let leaves = Leaves(rig.shutdown.clone());
+    let acting = move || {
+        act(&person);
+        drop(leaves);
+        for _ in person.seen {}
+    };
+    let thread: JoinHandle<()> =
+        thread::Builder::new().name("person".into()).spawn(acting).expect("a thread");
+    let outcome = rig.run_in(&cell);
+    rig.views = None;
+    thread.join().expect("the person saw what was expected");
+    outcome.expect("a run");
+    (rig.recorded(), cell)
+}
+
+#[test]
+fn a_pause_holds_the_arm_until_the_operator_goes_on() {
+    let (recorded, cell) = check(|person| {
+        person.await_step();
+        person.say(OperatorCommand::Pause);
+        person.await_activity(Activity::Paused);
+        let then = person.moment();
+        for _ in 0..1000 {
+            thread::yield_now();
+        }
+        assert_eq!(person.moment(), then, "a paused arm moves");
+        person.say(OperatorCommand::Resume);
+        person.await_step();
+    });
+    assert!(cell.stops().contains(&StopKind::Hold));
+    assert!(!recorded.contains('O') && !recorded.contains('F'), "{recorded}");
+}
+
+#[test]
+fn an_episode_can_end_in_a_pause() {
+    let (recorded, _) = check(|person| {
+        person.await_step();
+        person.say(OperatorCommand::Pause);
+        person.await_activity(Activity::Paused);
+        person.say(OperatorCommand::EndEpisode);
+        // The pause goes on: nothing is reset before the operator says so.
+        person.await_activity(Activity::Paused);
+        person.say(OperatorCommand::Resume);
+        person.await_activity(Activity::Driving);
+        person.await_step();
+    });
+    assert_eq!(recorded.matches('O').count(), 1, "{recorded}");
+}
+
+#[test]
+fn an_emergency_stop_in_a_pause_waits_for_the_operator() {
+    let (recorded, cell) = check(|person| {
+        person.await_step();
+        person.say(OperatorCommand::Pause);
+        person.await_activity(Activity::Paused);
+        person.say(OperatorCommand::EmergencyStop);
+        person.await_activity(Activity::WaitingForOperator);
+        person.say(OperatorCommand::Recover);
+        person.await_activity(Activity::Driving);
+        person.await_step();
+    });
+    assert_eq!(recorded.matches('F').count(), 1, "{recorded}");
+    assert!(cell.stops().contains(&StopKind::Controlled));
+}
