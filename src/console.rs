@@ -8,11 +8,13 @@ use std::{
 use actor::OperatorCommand;
 use anyhow::Context;
 use crossbeam_channel::Receiver;
+use wire::Mark;
 
 /// Words that wait for the control loop; more are refused aloud.
 const QUEUE: usize = 8;
-const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `end` (the \
-                    episode) or `release` (the policy drives), then Enter";
+const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `success` \
+                    or `failure` (ends the episode so), `end` (the episode, as neither) or `release` \
+                    (the policy drives), then Enter";
 
 /// Listens to the terminal, if there is one. The thread ends with the process.
 pub fn listen() -> anyhow::Result<Option<Receiver<OperatorCommand>>> {
@@ -43,6 +45,8 @@ fn command(line: &str) -> Option<OperatorCommand> {
     match line.trim() {
         "stop" => Some(OperatorCommand::EmergencyStop),
         "recover" => Some(OperatorCommand::Recover),
+        "success" => Some(OperatorCommand::Mark(Mark::Success)),
+        "failure" => Some(OperatorCommand::Mark(Mark::Failure)),
         "end" => Some(OperatorCommand::EndEpisode),
         "release" => Some(OperatorCommand::Release),
         _ => None,
@@ -59,6 +63,8 @@ mod tests {
         assert_eq!(command("recover"), Some(OperatorCommand::Recover));
         assert_eq!(command("end"), Some(OperatorCommand::EndEpisode));
         assert_eq!(command("release"), Some(OperatorCommand::Release));
+        assert_eq!(command("success"), Some(OperatorCommand::Mark(Mark::Success)));
+        assert_eq!(command("failure"), Some(OperatorCommand::Mark(Mark::Failure)));
         assert_eq!(command("stopp"), None);
         assert_eq!(command(""), None);
     }

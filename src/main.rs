@@ -18,6 +18,7 @@ mod run_dir;
 mod shutdown;
 mod status_line;
 mod supervise;
+mod truth;
 mod view;
 
 fn main() -> ExitCode {

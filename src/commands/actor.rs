@@ -37,8 +37,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let run = &configuration.run;
     let (device, why) = networks::prepare_device(run, run.threads.actor)?;
     tracing::info!("{why}");
-    let networks =
-        Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
+    let networks = Networks::load(&configuration, device)?;
     let Configuration { cell, task, .. } = &configuration;
     let cell = match &arguments.device {
         Some(socket) => Cell::at_device(cell, task, socket)?,

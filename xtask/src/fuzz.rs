@@ -12,8 +12,16 @@ use std::{
     process::Command,
 };
 
-pub const TARGETS: [&str; 7] =
-    ["messages", "journal", "checkpoint", "policy", "weights", "settings", "json_files"];
+pub const TARGETS: [&str; 8] = [
+    "messages",
+    "journal",
+    "checkpoint",
+    "policy",
+    "classifier",
+    "weights",
+    "settings",
+    "json_files",
+];
 
 /// Inputs longer than this find nothing that shorter ones do not.
 const INPUT_MAX: usize = 8 << 10;

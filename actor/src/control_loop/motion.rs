@@ -1,7 +1,7 @@
 //! From a choice through the gate to the arm, and back to what was executed.
 
 use drivers::{ArmError, Command, StopKind};
-use wire::{Action, EpisodeId, GateEvents, Timestamp, geometry::Pose};
+use wire::{Action, EpisodeId, GateEvents, Mark, Timestamp, geometry::Pose};
 
 use super::{ControlLoop, Devices};
 use crate::{
@@ -22,6 +22,14 @@ pub(super) struct Motion {
     pub target: Pose,
     pub executed: Action,
     pub events: GateEvents,
+}
+
+/// What the operator asked for since the last step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// The episode is to end.
+    pub end: bool,
+    pub mark: Option<Mark>,
 }
 
 impl ControlLoop {
@@ -74,13 +82,14 @@ impl ControlLoop {
         }
     }
 
-    /// Carries out what the operator said; whether the episode is to end.
-    pub(super) fn operator_commands(&mut self) -> bool {
-        let mut end = false;
+    /// Carries out what the operator said; what concerns the episode comes back.
+    pub(super) fn operator_commands(&mut self) -> Asked {
+        let mut asked = Asked::default();
         let Devices { operator, gate, .. } = &mut self.devices;
         for command in operator.iter().flat_map(|commands| commands.try_iter()) {
             match command {
-                OperatorCommand::EndEpisode => end = true,
+                OperatorCommand::EndEpisode => asked.end = true,
+                OperatorCommand::Mark(mark) => asked.mark = Some(mark),
                 OperatorCommand::Release => self.arbiter.release(),
                 OperatorCommand::EmergencyStop => {
                     if let Err(error) = gate.emergency_stop("the operator asked for it") {
@@ -91,6 +100,6 @@ impl ControlLoop {
                 OperatorCommand::Recover => {}
             }
         }
-        end
+        asked
     }
 }
