@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod classifier;
 mod cli;
 mod commands;
 mod console;

@@ -4,6 +4,7 @@
 
 mod axes;
 mod chart;
+pub mod classifier;
 mod curves;
 mod figures;
 mod interval;

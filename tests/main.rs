@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
+mod classifier;
 mod determinism;
 mod device;
 mod end_to_end;

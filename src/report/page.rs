@@ -9,7 +9,7 @@ use super::{
     summary::{EvaluationSummary, Summary},
 };
 
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 body { font: 16px/1.5 system-ui, sans-serif; color: #212529; background: #f4f5f7; margin: 0; }
 main { max-width: 1040px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 26px; margin: 8px 0 0; } h2 { font-size: 19px; margin: 0 0 10px; }
