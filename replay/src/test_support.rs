@@ -82,8 +82,8 @@ pub fn judgement(tag: u32) -> Judgement {
         source: [RewardSource::Task, RewardSource::Classifier, RewardSource::Person]
             [tag as usize % 3],
         probability: tag.is_multiple_of(2).then_some(tag as f32 / 1024.0),
-        mark: (tag % 5 == 0).then_some(Mark::Success),
-        sensed: (tag % 3 != 0).then_some(tag % 2 == 1),
+        mark: tag.is_multiple_of(5).then_some(Mark::Success),
+        sensed: (!tag.is_multiple_of(3)).then_some(!tag.is_multiple_of(2)),
     }
 }
 
