@@ -32,6 +32,9 @@ pub enum Command {
     Eval(Eval),
     /// Train behaviour cloning on the demonstrations of a run, to compare with.
     Baseline(Baseline),
+    /// Teach a network to see success: collect labelled frames, train on them, measure, add what it got
+    /// wrong.
+    Classifier(Classifier),
     /// Write the report of a run again.
     Report(Report),
     /// Put runs side by side: a table and curves. Runs that differ only in their seed count as one.
@@ -366,6 +369,98 @@ pub struct Console {
     /// Port of 127.0.0.1; 0 takes any that is free.
     #[arg(long, value_name = "PORT", default_value = CONSOLE_PORT)]
     pub port: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Classifier {
+    #[command(subcommand)]
+    pub command: ClassifierCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClassifierCommand {
+    /// Drive episodes and hold the button while the scene shows success. Goes on where it stopped.
+    Collect(Collect),
+    /// Train on what was collected: writes `classifier.bin` and a report.
+    Train(TrainClassifier),
+    /// Measure a classifier on what runs have recorded.
+    Eval(EvalClassifier),
+    /// Add the episodes of a later run that the classifier got wrong to its labels.
+    Amend(Amend),
+}
+
+#[derive(Debug, Args)]
+pub struct Collect {
+    #[command(flatten)]
+    pub choice: RunChoice,
+    /// Labelled episodes that there shall be in all.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub episodes: u32,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainClassifier {
+    /// The folder of labels, or its name under `runs`.
+    pub labels: PathBuf,
+    /// Classes 0 to N - 1 instead of yes or no.
+    #[arg(long, value_name = "N", conflicts_with = "stages",
+          value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub classes: Option<u8>,
+    /// Of --classes, the one that is success; the last one when left out.
+    #[arg(long, value_name = "CLASS", requires = "classes")]
+    pub success: Option<u8>,
+    /// N stages that are reached one after the other; a mark says how many have been.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub stages: Option<u8>,
+    /// A camera that it looks through; repeat it for several. All of the task's when left out.
+    #[arg(long, value_name = "NAME")]
+    pub camera: Vec<String>,
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    pub updates: u32,
+    /// Share of the episodes that are not trained on; figures and threshold come from them.
+    #[arg(long, default_value_t = 0.25, value_name = "SHARE")]
+    pub held_out: f64,
+    /// How many of the held-out frames without success may be taken for it: sets the threshold.
+    #[arg(long, default_value_t = 0.001, value_name = "SHARE")]
+    pub false_positive_rate: f64,
+    /// Frames so near to a change of the mark are left out: a finger is not exact to the frame.
+    #[arg(long, default_value_t = 1, value_name = "STEPS")]
+    pub margin: u32,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalClassifier {
+    /// Folders of runs, or their names under `runs`.
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// The classifier's file; that of each run itself when left out.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Amend {
+    /// The later run: its folder, or its name under `runs`.
+    pub run: PathBuf,
+    /// The folder of labels that its episodes are added to.
+    #[arg(long, value_name = "LABELS")]
+    pub into: PathBuf,
+    /// Episodes that the classifier ended by mistake, where no sensor knows better.
+    #[arg(long, value_name = "EPISODE", value_delimiter = ',')]
+    pub wrong: Vec<u32>,
+    /// Add all episodes, not only those in which a frame is misjudged.
+    #[arg(long)]
+    pub all: bool,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

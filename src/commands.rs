@@ -3,6 +3,7 @@
 mod actor;
 mod baseline;
 mod certs;
+mod classifier;
 mod compare;
 mod console;
 mod demo;
@@ -36,6 +37,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Console(console) => console::run(&console),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
+        Command::Classifier(classifier) => classifier::run(&classifier.command),
         Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }

@@ -25,6 +25,7 @@ use crate::{
     },
     report::EpisodeFigures,
     run_dir::{Configuration, RunDir},
+    truth::Truth,
 };
 
 /// Added to the seed, so that no episode of a training run comes again.
@@ -64,9 +65,9 @@ pub fn run(
             .with_context(|| format!("removing the old evaluation {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let Configuration { cell, task, run } = configuration;
+    let Configuration { cell, task, run, .. } = configuration;
     let (device, _) = networks::prepare_device(run, run.threads.actor)?;
-    let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
+    let networks = Networks::load(configuration, device)?;
     check_backbone(policy, &networks)?;
     let link = Arc::new(EvaluationLink::new(policy.clone()));
     let seed = evaluation.seed.wrapping_add(SEED_OFFSET);
@@ -144,6 +145,8 @@ struct Inner {
     policy: Option<PolicySnapshot>,
     episodes: Vec<EpisodeFigures>,
     through: Option<RecordPosition>,
+    /// Of the episode under way.
+    truth: Truth,
 }
 
 impl EvaluationLink {
@@ -154,7 +157,12 @@ impl EvaluationLink {
             finished: true,
             ..Pace::default()
         };
-        let inner = Inner { policy: Some(policy), episodes: Vec::new(), through: None };
+        let inner = Inner {
+            policy: Some(policy),
+            episodes: Vec::new(),
+            through: None,
+            truth: Truth::default(),
+        };
         Self { pace, inner: Mutex::new(inner) }
     }
 
@@ -203,7 +211,11 @@ impl LearnerLink for EvaluationLink {
 impl Inner {
     fn take(&mut self, record: &Record) {
         self.through = Some(record.position);
+        if let RecordBody::Step(step) = &record.body {
+            self.truth.add(&step.judgement);
+        }
         if let RecordBody::EpisodeEnd(end) = &record.body {
+            let truth = std::mem::take(&mut self.truth).known();
             self.episodes.push(EpisodeFigures {
                 index: record.position.episode.0,
                 kind: EpisodeKind::Evaluation,
@@ -213,6 +225,7 @@ impl Inner {
                 outcome: end.outcome,
                 env_step: 0,
                 minutes: 0.0,
+                truth,
             });
         }
     }

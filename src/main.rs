@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod classifier;
 mod cli;
 mod commands;
 mod comparison;
@@ -20,6 +21,7 @@ mod shutdown;
 mod status_line;
 mod supervise;
 mod terminal;
+mod truth;
 mod view;
 mod web_console;
 mod workspace;

@@ -4,6 +4,7 @@
 
 pub mod axes;
 pub mod chart;
+pub mod classifier;
 mod curves;
 mod figures;
 mod interval;

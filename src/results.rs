@@ -12,6 +12,7 @@ use crate::{
     evaluation,
     report::{self, EpisodeFigures, EvaluationSummary, Evaluations, ReportData, Summary},
     run_dir::{Configuration, RunDir},
+    truth::Truth,
 };
 
 /// Folders of evaluations.
@@ -94,6 +95,7 @@ pub fn episodes(
     }
     let mut env_step = 0;
     let mut kinds = BTreeMap::new();
+    let mut truths: BTreeMap<_, Truth> = BTreeMap::new();
     let mut episodes = Vec::new();
     for record in journal::read_only(Arc::new(DiskStorage), &run_dir.journal())? {
         let (_, record) = record.context("reading the journal for the report")?;
@@ -102,7 +104,8 @@ pub fn episodes(
             RecordBody::EpisodeStart(start) => {
                 kinds.insert(key, start.kind);
             }
-            RecordBody::Step(_) => {
+            RecordBody::Step(step) => {
+                truths.entry(key).or_default().add(&step.judgement);
                 env_step += u64::from(kinds.get(&key) == Some(&EpisodeKind::Training));
             }
             RecordBody::EpisodeEnd(end) => {
@@ -116,6 +119,7 @@ pub fn episodes(
                     outcome: end.outcome,
                     env_step,
                     minutes: minutes_at(env_step),
+                    truth: truths.remove(&key).unwrap_or_default().known(),
                 });
             }
         }
@@ -156,6 +160,12 @@ pub fn evaluation_in_words(evaluation: &EvaluationSummary) -> String {
     }
     if let (Some(steps), Some(seconds)) = (evaluation.cycle_time_steps, evaluation.cycle_time_s) {
         words += &format!(", cycle time {steps:.1} steps ({seconds:.2} s)");
+    }
+    if let Some(truth) = &evaluation.truth {
+        words += &format!(
+            "; the cell itself saw {} successes: {} false, {} missed",
+            truth.successes, truth.false_positives, truth.missed
+        );
     }
     words
 }

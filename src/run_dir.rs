@@ -8,11 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use nets::reward_classifier::fingerprint;
 use serde::{Deserialize, Serialize};
-use tasks::{CellConfig, RunConfig, TaskConfig, run::CouplingMode};
+use tasks::{CellConfig, RunConfig, TaskConfig, reward::RewardKind, run::CouplingMode};
 use wire::ActorId;
 
 use crate::cli::{Files, RunChoice};
+
+const CLASSIFIER: &str = "classifier.bin";
 
 /// The three checked configurations of a run.
 #[derive(Clone, Debug)]
@@ -20,14 +23,18 @@ pub struct Configuration {
     pub cell: CellConfig,
     pub task: TaskConfig,
     pub run: RunConfig,
+    /// Where the classifier that decides on the reward lies, if one does.
+    pub classifier: Option<PathBuf>,
 }
 
 impl Configuration {
     pub fn load(files: &Files) -> anyhow::Result<Self> {
+        let task = TaskConfig::load(&files.task)?;
         Ok(Self {
             cell: CellConfig::load(&files.cell)?,
-            task: TaskConfig::load(&files.task)?,
             run: RunConfig::load(&files.config)?,
+            classifier: task.reward.classifier_file().map(Path::to_owned),
+            task,
         })
     }
 
@@ -92,11 +99,11 @@ impl RunDir {
         choice: &RunChoice,
         coupling: Option<CouplingMode>,
     ) -> anyhow::Result<(Self, Configuration)> {
-        check_name("--run", &choice.run)?;
-        let found = Self { path: choice.runs.join(&choice.run) };
-        if !found.manifest_path().is_file() {
-            found.create(choice, coupling)?;
-        }
+        let found = Self::open_with(choice, |configuration| {
+            if let Some(mode) = coupling {
+                configuration.run.coupling.mode = mode;
+            }
+        })?;
         let configuration = found.configuration()?;
         if coupling == Some(CouplingMode::Lockstep)
             && configuration.run.coupling.mode != CouplingMode::Lockstep
@@ -118,17 +125,55 @@ impl RunDir {
         Ok((found, configuration))
     }
 
-    fn create(&self, choice: &RunChoice, coupling: Option<CouplingMode>) -> anyhow::Result<()> {
-        let mut configuration = Configuration::load(&choice.files)?;
-        if let Some(mode) = coupling {
-            configuration.run.coupling.mode = mode;
+    /// A folder for labelled frames: a run in which the cell's own sensor decides, for the classifier
+    /// is yet to come.
+    pub fn open_for_labels(choice: &RunChoice) -> anyhow::Result<(Self, Configuration)> {
+        let found = Self::open_with(choice, |configuration| {
+            configuration.task.reward.kind = RewardKind::Sensor;
+            configuration.task.reward.classifier = None;
+            configuration.classifier = None;
+        })?;
+        let configuration = found.configuration()?;
+        if configuration.task.reward.kind != RewardKind::Sensor {
+            bail!(
+                "run {} is judged by a classifier, it is no folder of labels: choose another --run",
+                choice.run
+            );
         }
+        Ok((found, configuration))
+    }
+
+    /// The run's folder; where there is none it is made, with `change` applied to its files.
+    fn open_with(
+        choice: &RunChoice,
+        change: impl FnOnce(&mut Configuration),
+    ) -> anyhow::Result<Self> {
+        check_name("--run", &choice.run)?;
+        let found = Self { path: choice.runs.join(&choice.run) };
+        if !found.manifest_path().is_file() {
+            found.create(choice, change)?;
+        }
+        Ok(found)
+    }
+
+    fn create(
+        &self,
+        choice: &RunChoice,
+        change: impl FnOnce(&mut Configuration),
+    ) -> anyhow::Result<()> {
+        let mut configuration = Configuration::load(&choice.files)?;
+        change(&mut configuration);
         if let Some(seed) = choice.seed {
             configuration.run.seed = seed;
         }
+        let classifier = take_classifier(&mut configuration)?;
         let temporary = choice.runs.join(format!(".{}.{}", choice.run, std::process::id()));
         fs::create_dir_all(&temporary)
             .with_context(|| format!("creating {}", temporary.display()))?;
+        if let Some(bytes) = classifier {
+            let path = temporary.join(CLASSIFIER);
+            fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        }
         let manifest = Manifest::of(&choice.run, &configuration);
         let files = [
             ("cell.toml", configuration.cell.to_toml()),
@@ -156,12 +201,14 @@ impl RunDir {
     }
 
     pub fn configuration(&self) -> anyhow::Result<Configuration> {
-        Configuration::load(&Files {
+        let configuration = Configuration::load(&Files {
             cell: self.path.join("cell.toml"),
             task: self.path.join("task.toml"),
             config: self.path.join("run.toml"),
         })
-        .with_context(|| format!("reading the configuration of run {}", self.path.display()))
+        .with_context(|| format!("reading the configuration of run {}", self.path.display()))?;
+        let classifier = configuration.classifier.as_ref().map(|_| self.classifier());
+        Ok(Configuration { classifier, ..configuration })
     }
 
     pub fn manifest(&self) -> anyhow::Result<Manifest> {
@@ -216,6 +263,21 @@ impl RunDir {
         self.path.join("baseline.bin")
     }
 
+    /// The reward classifier that the run judges by, or that was trained on its labels.
+    pub fn classifier(&self) -> PathBuf {
+        self.path.join(CLASSIFIER)
+    }
+
+    /// How that came out.
+    pub fn classifier_report(&self) -> PathBuf {
+        self.path.join("classifier")
+    }
+
+    /// Labelled frames of later runs, a journal for each.
+    pub fn amended(&self) -> PathBuf {
+        self.path.join("amended")
+    }
+
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
@@ -263,6 +325,23 @@ impl Machine {
             memory_gib: memory_kib >> 20,
         }
     }
+}
+
+/// A run keeps the classifier that it judges by, whatever becomes of the file; the checksum in its task
+/// file holds all its parts to the same one.
+fn take_classifier(configuration: &mut Configuration) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(from) = &configuration.classifier else { return Ok(None) };
+    let bytes = fs::read(from).with_context(|| {
+        format!(
+            "reading the reward classifier {} that the task names (`reins classifier train` writes \
+             one)",
+            from.display()
+        )
+    })?;
+    if let Some(classifier) = &mut configuration.task.reward.classifier {
+        classifier.sha256 = Some(fingerprint(&bytes));
+    }
+    Ok(Some(bytes))
 }
 
 /// A name becomes a folder, and a run's name a part of zenoh's keys. `of` says what has it.

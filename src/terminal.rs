@@ -8,9 +8,11 @@ use std::{
 use actor::OperatorCommand;
 use anyhow::Context;
 use crossbeam_channel::Sender;
+use wire::Mark;
 
 const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `pause`, \
-                    `start`, `end` (the episode) or `release` (the policy drives), then Enter";
+                    `start`, `success` or `failure` (ends the episode so), `end` (the episode, as \
+                    neither) or `release` (the policy drives), then Enter";
 
 /// Listens to the terminal; whether there is one. The thread ends with the process.
 pub fn listen(say: Sender<OperatorCommand>) -> anyhow::Result<bool> {
@@ -42,6 +44,8 @@ fn command(line: &str) -> Option<OperatorCommand> {
         "recover" => Some(OperatorCommand::Recover),
         "pause" => Some(OperatorCommand::Pause),
         "start" => Some(OperatorCommand::Resume),
+        "success" => Some(OperatorCommand::Mark(Mark::Success)),
+        "failure" => Some(OperatorCommand::Mark(Mark::Failure)),
         "end" => Some(OperatorCommand::EndEpisode),
         "release" => Some(OperatorCommand::Release),
         _ => None,
@@ -60,6 +64,8 @@ mod tests {
         assert_eq!(command("start"), Some(OperatorCommand::Resume));
         assert_eq!(command("end"), Some(OperatorCommand::EndEpisode));
         assert_eq!(command("release"), Some(OperatorCommand::Release));
+        assert_eq!(command("success"), Some(OperatorCommand::Mark(Mark::Success)));
+        assert_eq!(command("failure"), Some(OperatorCommand::Mark(Mark::Failure)));
         assert_eq!(command("stopp"), None);
         assert_eq!(command(""), None);
     }

@@ -21,7 +21,7 @@ use console::{
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use drivers::Teleop;
-use wire::{Clock, SystemClock, Timestamp};
+use wire::{Clock, Mark, SystemClock, Timestamp};
 
 pub use self::curves::{Folder, losses, past, rates};
 use self::showing::Showing;
@@ -36,9 +36,11 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 const REST_MARGIN: Duration = Duration::from_millis(600);
 
 /// What the actor understands of what the page can say.
-const UNDERSTOOD: [(OperatorEvent, OperatorCommand); 6] = [
+const UNDERSTOOD: [(OperatorEvent, OperatorCommand); 8] = [
     (OperatorEvent::Start, OperatorCommand::Resume),
     (OperatorEvent::Pause, OperatorCommand::Pause),
+    (OperatorEvent::Success, OperatorCommand::Mark(Mark::Success)),
+    (OperatorEvent::Failure, OperatorCommand::Mark(Mark::Failure)),
     (OperatorEvent::Reset, OperatorCommand::EndEpisode),
     (OperatorEvent::Release, OperatorCommand::Release),
     (OperatorEvent::SoftStop, OperatorCommand::EmergencyStop),

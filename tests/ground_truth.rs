@@ -85,6 +85,8 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
         let attempt = attempts.last_mut().filter(|_| open);
         match happening {
             Happening::Started => open = false,
+            // What the cell saw itself; no record is made of it.
+            Happening::Seated { .. } => {}
             Happening::Prepared { episode } => {
                 open = true;
                 (readings, targets, stopped) = (Vec::new(), Vec::new(), false);

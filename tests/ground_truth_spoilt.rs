@@ -100,6 +100,7 @@ fn taken(executed_action: Action, next_observation: Observation) -> Step {
         executed_action,
         gate_events: GateEvents::default(),
         reward: 0.0,
+        judgement: wire::Judgement::default(),
         terminated: false,
         truncated: false,
         next_observation,

@@ -6,11 +6,11 @@ use crossbeam_channel::{Receiver, Sender};
 use drivers::{Camera, Fixture, GuardedArm, SuccessSensor, Teleop};
 use replay::{JournalConfig, storage::Storage};
 use tasks::TaskConfig;
-use wire::{ActorId, Clock, transport::LearnerLink};
+use wire::{ActorId, Clock, Mark, transport::LearnerLink};
 
 use crate::{
     arbiter::ArbiterConfig,
-    policy::{Encoder, PolicyLoader},
+    policy::{Encoder, Judge, PolicyLoader},
     schedule::Program,
     status::StatusSlot,
     uplink::UplinkConfig,
@@ -94,6 +94,8 @@ pub enum OperatorCommand {
     Pause,
     /// Ends a pause.
     Resume,
+    /// What the operator says of what is seen: success and failure end the episode.
+    Mark(Mark),
     /// The policy drives again at once, also after the teleop device was lost.
     Release,
     /// Stops the arm; only `Recover` ends that.
@@ -119,6 +121,8 @@ pub struct ActorParts {
     /// The frozen backbone; none for a task without cameras.
     pub encoder: Option<Box<dyn Encoder>>,
     pub load_policy: PolicyLoader,
+    /// The reward classifier, where the task's reward asks for it.
+    pub judge: Option<Box<dyn Judge>>,
     pub task: TaskConfig,
     /// Where the viewer listens. Full: the event is dropped and counted.
     pub views: Option<Sender<ViewEvent>>,

@@ -21,7 +21,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender};
 use drivers::{Fixture, GateCounts, GuardedArm, StopKind, SuccessSensor, Teleop};
-use tasks::{ActionMap, TaskConfig};
+use tasks::{ActionMap, TaskConfig, reward::Referee};
 use wire::{Clock, EpisodeKind, Pace, PolicyVersion};
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
     hub::Hub,
     outbox::OutboxGauge,
     pacer::Pacer,
-    policy::Policy,
+    policy::{Judge, Policy},
     policy_feed::PolicySlot,
     recorder::RecordSink,
     schedule::{Next, Progress},
@@ -55,6 +55,7 @@ pub struct Devices {
     pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
+    pub judge: Option<Box<dyn Judge>>,
     pub task: TaskConfig,
     pub views: Option<Sender<ViewEvent>>,
     pub operator: Option<Receiver<OperatorCommand>>,
@@ -76,6 +77,7 @@ pub struct ControlLoop {
     hub: Hub,
     gauge: OutboxGauge,
     arbiter: Arbiter,
+    referee: Referee,
     map: ActionMap,
     policy: Option<Box<dyn Policy>>,
     pacer: Pacer,
@@ -113,6 +115,10 @@ impl ControlLoop {
     ) -> Self {
         Self {
             arbiter: Arbiter::new(config.arbiter.clone()),
+            referee: Referee::new(
+                &devices.task.reward,
+                devices.judge.as_ref().map(|judge| judge.rule()),
+            ),
             map: ActionMap::new(&devices.task),
             pacer: Pacer::new(devices.task.period(), devices.clock.now()),
             policy: None,

@@ -2,7 +2,7 @@
 //! it is over. Holds no device and reads no clock.
 
 use drivers::EpisodeBrief;
-use tasks::EpisodeRules;
+use tasks::{EpisodeRules, reward::Ruling};
 use wire::{ActionSource, EpisodeEnd, EpisodeKind, Outcome, TruncationCause};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct StepSeen {
     pub source: ActionSource,
     /// A person took over in this step.
     pub takeover: bool,
-    pub succeeded: bool,
+    pub ruling: Ruling,
     /// Something other than the task asks for the end.
     pub stop: Option<TruncationCause>,
 }
@@ -82,7 +82,12 @@ impl Episode {
         self.end.steps += 1;
         self.end.human_steps += u32::from(seen.source == ActionSource::Human);
         self.end.interventions += u32::from(seen.takeover);
-        let verdict = self.rules.judge(self.end.steps, seen.succeeded);
+        let ruling = match self.brief.kind {
+            // Marks are labels there; nobody's success is in question.
+            EpisodeKind::Labelling => Ruling::default(),
+            _ => seen.ruling,
+        };
+        let verdict = self.rules.judge(self.end.steps, &ruling);
         self.episode_return += verdict.reward;
         let truncation =
             if verdict.terminated { None } else { self.stop(seen).or(verdict.truncation) };
@@ -90,6 +95,7 @@ impl Episode {
             self.phase = Phase::Ended;
             self.end.truncation = truncation;
             self.end.outcome = match truncation {
+                _ if verdict.failed => Outcome::Failure,
                 _ if verdict.succeeded => Outcome::Success,
                 Some(TruncationCause::TimeLimit) => Outcome::Failure,
                 _ => Outcome::Unknown,
@@ -130,10 +136,15 @@ mod tests {
     use wire::EpisodeId;
 
     use super::*;
-    use EpisodeKind::{Evaluation, Training};
+    use EpisodeKind::{Evaluation, Labelling, Training};
+
+    fn success(succeeded: bool) -> Ruling {
+        Ruling { succeeded, share: f64::from(u8::from(succeeded)), ..Ruling::default() }
+    }
 
     fn rules(terminate_on_success: bool) -> EpisodeRules {
-        let reward = RewardConfig { success: 1.0, step_penalty: 0.25, terminate_on_success };
+        let reward =
+            RewardConfig { step_penalty: 0.25, terminate_on_success, ..RewardConfig::default() };
         EpisodeRules { steps_max: 5, reward }
     }
 
@@ -142,7 +153,8 @@ mod tests {
     }
 
     /// Runs one letter per step until the episode is over: `p` the policy drives, `H` a person
-    /// takes over, `h` goes on driving, `S` success, `o` the operator ends it, `f` a fault.
+    /// takes over, `h` goes on driving, `S` success, `X` a person says failure, `o` the operator ends
+    /// it, `f` a fault.
     fn check(kind: EpisodeKind, steps: &str, expected: EpisodeEnd) {
         let brief = EpisodeBrief { episode: EpisodeId(0), kind, seed: 0 };
         let mut episode = Episode::new(brief, rules(true));
@@ -154,7 +166,10 @@ mod tests {
                 episode.step(StepSeen {
                     source: if human { ActionSource::Human } else { ActionSource::Policy },
                     takeover: letter == 'H',
-                    succeeded: letter == 'S',
+                    ruling: match letter {
+                        'X' => Ruling { failed: true, ..Ruling::default() },
+                        letter => success(letter == 'S'),
+                    },
                     stop: match letter {
                         'o' => Some(TruncationCause::Operator),
                         'f' => Some(TruncationCause::Fault),
@@ -205,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn a_person_who_says_failure_ends_the_task() {
+        check(Training, "ppX", end(Outcome::Failure, None, [3, 0, 0]));
+    }
+
+    #[test]
+    fn an_episode_for_labels_goes_on_whatever_is_marked() {
+        let late = Some(TruncationCause::TimeLimit);
+        check(Labelling, "hSXSh", end(Outcome::Failure, late, [5, 2, 0]));
+    }
+
+    #[test]
     fn a_hand_ends_a_measured_episode() {
         let operator = Some(TruncationCause::Operator);
         check(Evaluation, "pH", end(Outcome::Unknown, operator, [2, 1, 1]));
@@ -226,7 +252,7 @@ mod tests {
         let step = |succeeded| StepSeen {
             source: ActionSource::Policy,
             takeover: false,
-            succeeded,
+            ruling: success(succeeded),
             stop: None,
         };
         let rewards = [episode.step(step(false)).reward, episode.step(step(true)).reward];
@@ -237,8 +263,12 @@ mod tests {
     fn success_that_does_not_terminate_goes_on_until_someone_ends_it() {
         let mut episode = Episode::new(training(), rules(false));
         episode.begin();
-        let mut seen =
-            StepSeen { source: ActionSource::Policy, takeover: false, succeeded: true, stop: None };
+        let mut seen = StepSeen {
+            source: ActionSource::Policy,
+            takeover: false,
+            ruling: success(true),
+            stop: None,
+        };
         assert!(!episode.step(seen).is_over());
         seen.stop = Some(TruncationCause::Operator);
         assert!(episode.step(seen).truncated);

@@ -33,7 +33,7 @@ mod workers;
 pub use config::{ActorConfig, ActorParts, Coupling, OperatorCommand};
 pub use error::{ActorError, ResetFailure};
 pub use outbox::{OutboxError, parse_progress};
-pub use policy::{Encoder, Policy, PolicyLoader};
+pub use policy::{Encoder, Judge, Policy, PolicyLoader};
 pub use run::{Summary, run};
 pub use schedule::{Program, Progress, TrainingBudget};
 pub use status::{Activity, Status, StatusSlot};

@@ -1,9 +1,10 @@
-//! What the control loop asks of a policy and of the frozen backbone. Behind these two traits
-//! stand libtorch, and in tests something that needs no weights.
+//! What the control loop asks of a policy, of the frozen backbone and of the reward classifier.
+//! Behind these traits stand libtorch, and in tests something that needs no weights.
 
 use std::error::Error;
 
 use rand_chacha::ChaCha8Rng;
+use tasks::reward::ClassifierRule;
 use wire::{
     Action, Features, Frame, LearnerStep, Observation, PolicySnapshot, PolicyVersion, WeightsHash,
 };
@@ -34,4 +35,13 @@ pub trait Encoder: Send {
 
     /// One feature map per frame, in order.
     fn encode(&mut self, frames: &[&Frame]) -> Result<Vec<Features>, PolicyError>;
+}
+
+/// The reward classifier.
+pub trait Judge: Send {
+    /// What its outputs stand for.
+    fn rule(&self) -> ClassifierRule;
+
+    /// Probability of each output, for the features of one moment.
+    fn judge(&mut self, features: &[Features]) -> Result<Vec<f32>, PolicyError>;
 }

@@ -88,6 +88,7 @@ pub fn run(
         teleop: parts.teleop,
         fixture: parts.fixture,
         success: parts.success,
+        judge: parts.judge,
         task: parts.task,
         views: parts.views,
         operator: parts.operator,
@@ -110,12 +111,15 @@ pub fn run(
 }
 
 fn check_program(program: &Program, parts: &ActorParts) -> Result<(), ActorError> {
-    if program.demonstrations > 0 && parts.teleop.is_none() {
+    let driven = program.demonstrations + program.labelling;
+    if driven > 0 && parts.teleop.is_none() {
         return Err(ActorError::Cell(format!(
-            "the run asks for {} demonstrations and there is no teleop device: name one in the \
-             cell file, or ask for none",
-            program.demonstrations
+            "{driven} episodes are to be driven by a person and there is no teleop device: name one \
+             in the cell file, or ask for none"
         )));
+    }
+    if parts.task.reward.classifier_file().is_some() && parts.judge.is_none() {
+        return Err(ActorError::Cell("the task's reward needs its classifier".into()));
     }
     Ok(())
 }

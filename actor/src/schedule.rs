@@ -1,4 +1,4 @@
-//! Which episode comes next: demonstrations first, then training until the learner or the budget
+//! Which episode comes next: episodes to label and demonstrations first, then training until the learner or the budget
 //! says enough, then a measurement. Pure.
 
 use wire::{EpisodeId, EpisodeKind, Outcome, Pace, PolicyVersion};
@@ -6,6 +6,8 @@ use wire::{EpisodeId, EpisodeKind, Outcome, Pace, PolicyVersion};
 /// What a run is to do, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
+    /// Episodes in which a person marks frames for a reward classifier.
+    pub labelling: u32,
     /// Successful demonstrations that the run shall have.
     pub demonstrations: u32,
     pub training: Option<TrainingBudget>,
@@ -26,6 +28,8 @@ pub struct TrainingBudget {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub next_episode: EpisodeId,
+    /// Labelled episodes that came to their end.
+    pub labelled: u32,
     /// Demonstrations that succeeded.
     pub demonstrations: u32,
     pub evaluations: u32,
@@ -44,6 +48,7 @@ impl Progress {
                 self.evaluations += u32::from(outcome != Outcome::Unknown);
                 self.evaluation_successes += u32::from(outcome == Outcome::Success);
             }
+            EpisodeKind::Labelling => self.labelled += u32::from(outcome != Outcome::Unknown),
             EpisodeKind::Training => {}
         }
     }
@@ -66,6 +71,9 @@ impl Program {
         pace: &Pace,
         env_steps: u64,
     ) -> Next {
+        if done.labelled < self.labelling {
+            return Next::Begin(EpisodeKind::Labelling);
+        }
         // Other actors may have given what this one has not.
         if done.demonstrations < self.demonstrations && pace.demonstrations_wanted() {
             return Next::Begin(EpisodeKind::Demonstration);
@@ -158,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_labelled_before_anything_else_and_need_no_policy() {
+        let program = Program { labelling: 2, ..whole() };
+        let pace = Pace { env_step_limit: Some(0), ..Pace::default() };
+        let next = |labelled| {
+            let progress = Progress { labelled, ..Progress::default() };
+            program.next(&progress, None, &pace, 0)
+        };
+        assert_eq!(next(1), Next::Begin(EpisodeKind::Labelling));
+        assert_eq!(next(2), DEMONSTRATE);
+    }
+
+    #[test]
     fn a_program_ends() {
         check(&whole(), [2, 100, 3], Some(7), false, Next::Finished);
         check(&Program::default(), [0, 0, 0], None, false, Next::Finished);
@@ -178,8 +198,11 @@ mod tests {
         progress.ended(EpisodeId(2), EpisodeKind::Evaluation, Outcome::Unknown);
         progress.ended(EpisodeId(3), EpisodeKind::Evaluation, Outcome::Failure);
         progress.ended(EpisodeId(4), EpisodeKind::Evaluation, Outcome::Success);
+        progress.ended(EpisodeId(5), EpisodeKind::Labelling, Outcome::Failure);
+        progress.ended(EpisodeId(6), EpisodeKind::Labelling, Outcome::Unknown);
         let expected = Progress {
-            next_episode: EpisodeId(5),
+            next_episode: EpisodeId(7),
+            labelled: 1,
             demonstrations: 1,
             evaluations: 2,
             evaluation_successes: 1,

@@ -17,6 +17,8 @@ pub struct Seen {
     pub observe_time: Duration,
     /// The frozen backbone.
     pub encode_time: Duration,
+    /// The reward classifier; filled in by who asks it.
+    pub judge_time: Duration,
 }
 
 pub struct Senses {
@@ -140,7 +142,8 @@ impl Senses {
             return Err(Fault::ObservationUnfit(reason));
         }
         let observe_time = observed.since(began);
-        Ok(Seen { observation, tcp_pose: state.tcp_pose, observe_time, encode_time })
+        let judge_time = Duration::ZERO;
+        Ok(Seen { observation, tcp_pose: state.tcp_pose, observe_time, encode_time, judge_time })
     }
 
     fn frames(&mut self, tcp_pose: &Pose) -> Result<Vec<Frame>, Fault> {

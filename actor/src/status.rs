@@ -127,6 +127,7 @@ impl fmt::Display for Status {
                 EpisodeKind::Demonstration => "demonstration",
                 EpisodeKind::Training => "training",
                 EpisodeKind::Evaluation => "evaluation",
+                EpisodeKind::Labelling => "labelling",
             };
             write!(f, ", {kind} {}, step {}", self.episode, self.episode_steps)?;
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    Action, ActionSource, EpisodeEnd, EpisodeId, EpisodeKind, Frame, GateEvents, PolicyVersion,
-    Timestamp, UnixNanos, geometry::Pose,
+    Action, ActionSource, EpisodeEnd, EpisodeId, EpisodeKind, Frame, GateEvents, Judgement,
+    PolicyVersion, Timestamp, UnixNanos, geometry::Pose,
 };
 
 #[derive(Clone, Debug)]
@@ -92,6 +92,8 @@ pub struct StepView {
     pub gate_events: GateEvents,
 
     pub reward: f32,
+    /// Where the reward came from, and the classifier's probability.
+    pub judgement: Judgement,
     pub terminated: bool,
     pub truncated: bool,
 
@@ -122,6 +124,9 @@ pub struct StepTiming {
     pub encode: Duration,
     /// The policy's proposal.
     pub policy: Duration,
+    /// The reward classifier.
+    #[serde(default)]
+    pub judge: Duration,
     /// Everything but waiting for the deadline.
     pub total: Duration,
 }

@@ -12,6 +12,8 @@ mod rig;
 mod episodes;
 #[path = "actor/faults.rs"]
 mod faults;
+#[path = "actor/judgement.rs"]
+mod judgement;
 #[path = "actor/link.rs"]
 mod link;
 #[path = "actor/operator.rs"]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use wire::Mark;
+
 use crate::{EpisodeBrief, Stamped};
 
 /// What the hand does at one moment.
@@ -24,6 +26,12 @@ pub enum TeleopError {
 
 pub trait Teleop: Send {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError>;
+
+    /// What the person says of what is seen now, by a button that is held or was pressed since this
+    /// was last asked.
+    fn mark(&mut self) -> Option<Mark> {
+        None
+    }
 
     /// Tells the person what comes next (a demonstration, a training episode ...).
     fn announce(&mut self, _brief: &EpisodeBrief) {}

@@ -9,7 +9,12 @@ use learner::{
     train_state::{AgentSetup, TrainState},
     update::UpdateConfig,
 };
-use nets::architecture::{Architecture, HeadSpec};
+use nets::{
+    architecture::{Architecture, HeadSpec},
+    params::{Layout, ParamSet},
+    reward_classifier::{Classes, Classifier, ClassifierSpec, RewardClassifier},
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use wire::{
     Action, ActionSource, ActionSpec, ActorId, ActorRequest, Append, CameraSpec, EpisodeEnd,
     EpisodeId, EpisodeKind, EpisodeStart, Features, Frame, GateEvents, Hello, LearnerReply,
@@ -26,9 +31,10 @@ fn put(corpus: &str, name: &str, bytes: impl AsRef<[u8]>) {
 fn main() {
     messages();
     learner_files();
+    classifier();
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let shipped = |path: &str| fs::read(repository.join(path)).unwrap();
-    put("journal", "seed-episode", shipped("replay/tests/fixtures/version-1.journal"));
+    put("journal", "seed-episode", shipped("replay/tests/fixtures/version-2.journal"));
     put("settings", "seed-cell", shipped("configs/cells/sim-ram.toml"));
     put("settings", "seed-task", shipped("configs/tasks/ram-insert.toml"));
     put("settings", "seed-run", shipped("configs/runs/demo.toml"));
@@ -37,7 +43,7 @@ fn main() {
     put(
         "json_files",
         "seed-progress",
-        r#"{"version":1,"next_episode":3,"demonstrations":2,"evaluations":0,"evaluation_successes":0}"#,
+        r#"{"version":2,"next_episode":3,"labelled":1,"demonstrations":2,"evaluations":0,"evaluation_successes":0}"#,
     );
 }
 
@@ -70,6 +76,12 @@ fn episode() -> Vec<Record> {
             executed_action: action,
             gate_events: GateEvents(3),
             reward: 1.0,
+            judgement: wire::Judgement {
+                source: wire::RewardSource::Person,
+                probability: Some(0.5),
+                mark: Some(wire::Mark::Success),
+                sensed: Some(false),
+            },
             terminated: true,
             truncated: false,
             next_observation: observation(),
@@ -105,6 +117,26 @@ fn messages() {
     put("messages", "seed-welcome", codec::encode(&welcome).unwrap());
     put("messages", "seed-refused", codec::encode(&refused).unwrap());
     put("messages", "seed-pace", codec::encode(&Pace::default()).unwrap());
+}
+
+fn classifier() {
+    let spec = ClassifierSpec {
+        kernels: 1,
+        bottleneck: 2,
+        hidden: 2,
+        ..ClassifierSpec::new(
+            Classes::NWay { classes: 2, success: 1 },
+            vec!["wrist".into()],
+            WeightsHash([7; 32]),
+            [1, 1, 2],
+        )
+    };
+    let mut layout = Layout::default();
+    let network = RewardClassifier::new(&mut layout, &spec);
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let params = ParamSet::init(std::sync::Arc::new(layout), &mut rng, tch::Device::Cpu);
+    let made = Classifier { spec, network, params, thresholds: vec![0.5, 0.5] };
+    put("classifier", "seed-n-way", made.to_bytes().unwrap());
 }
 
 fn learner_files() {

@@ -10,7 +10,7 @@ mod resealed;
 use std::{path::Path, sync::LazyLock};
 
 use learner::{checkpoint, metrics, train_state::TrainState};
-use nets::runtime::PolicyRuntime;
+use nets::{reward_classifier::Classifier, runtime::PolicyRuntime};
 use tasks::{CellConfig, RunConfig, TaskConfig};
 use wire::{
     ActorRequest, LearnerReply, LearnerStep, Pace, PolicySnapshot, PolicyVersion, WeightsHash,
@@ -27,6 +27,7 @@ pub const ENTRIES: [Entry; 8] = [
     ("journal", journal),
     ("checkpoint", checkpoint),
     ("policy", policy),
+    ("classifier", classifier),
     ("weights", weights),
     ("settings", settings),
     ("json_files", json_files),
@@ -69,6 +70,17 @@ pub fn policy(bytes: &[u8]) {
         parameters: bytes.into(),
     };
     drop(PolicyRuntime::from_snapshot(&snapshot, tch::Device::Cpu));
+}
+
+/// A reward classifier's file, damaged or resealed. What is accepted comes back the same.
+pub fn classifier(bytes: &[u8]) {
+    drop(Classifier::from_bytes(bytes, tch::Device::Cpu));
+    let Ok(found) = Classifier::from_bytes(&resealed::checkpoint(bytes), tch::Device::Cpu) else {
+        return;
+    };
+    let written = found.to_bytes().expect("what was read");
+    let again = Classifier::from_bytes(&written, tch::Device::Cpu).expect("what was written");
+    assert_eq!(again.to_bytes().ok(), Some(written));
 }
 
 /// A weight file of PyTorch, flax or safetensors.

@@ -4,17 +4,18 @@ use learner::checkpoint;
 use replay::format::{RECORD_HEADER_LEN, SEGMENT_HEADER_LEN};
 use wire::codec;
 
-/// A message: length at 8..12, checksum of the body at 12..16.
+/// A message: version at 4..6, length at 8..12, checksum of the body at 12..16.
 pub fn message(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if let Some((header, body)) = bytes.split_at_mut_checked(codec::HEADER_LEN) {
+        header[4..6].copy_from_slice(&codec::WIRE_VERSION.to_le_bytes());
         header[8..12].copy_from_slice(&(body.len() as u32).to_le_bytes());
         header[12..16].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
     }
     bytes
 }
 
-/// A checkpoint: length at 8..16, checksum of the body at 16..20.
+/// A checkpoint or a classifier: length at 8..16, checksum of the body at 16..20.
 pub fn checkpoint(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if let Some((header, body)) = bytes.split_at_mut_checked(checkpoint::HEADER_LEN) {

@@ -6,6 +6,7 @@ pub mod adam;
 pub mod archive;
 pub mod batch;
 pub mod checkpoint;
+pub mod classifier;
 pub mod cloning;
 pub mod feature_cache;
 #[cfg(test)]

@@ -95,7 +95,12 @@ fn dropout_masks(rng: &mut ChaCha8Rng, head: &HeadSpec, batch: i64, device: Devi
     }
 }
 
-fn dropout_mask(rng: &mut ChaCha8Rng, size: [i64; 2], rate: f64, device: Device) -> Tensor {
+pub(crate) fn dropout_mask(
+    rng: &mut ChaCha8Rng,
+    size: [i64; 2],
+    rate: f64,
+    device: Device,
+) -> Tensor {
     let count = size.iter().product::<i64>() as usize;
     let mut random = vec![0; 2 * count];
     rng.fill_bytes(&mut random);

@@ -89,6 +89,7 @@ fn record(episode: u32, index: u32) -> Record {
             executed_action: Action::from_slice(&[tag]),
             gate_events: GateEvents::default(),
             reward: tag,
+            judgement: wire::Judgement::default(),
             terminated: false,
             truncated: n == STEPS,
             next_observation: seen,

@@ -208,8 +208,9 @@ impl SpatialEmbedding {
     }
 }
 
+/// Spatial embedding and bottleneck of one camera's features.
 #[derive(Debug)]
-struct CameraEmbedding {
+pub(crate) struct CameraEmbedding {
     /// [channels, height * width, kernels]
     kernel: ParamId,
     channels: i64,
@@ -217,7 +218,7 @@ struct CameraEmbedding {
 }
 
 impl CameraEmbedding {
-    fn new(
+    pub fn new(
         layout: &mut Layout,
         name: &str,
         [channels, area, kernels]: [i64; 3],
@@ -239,7 +240,7 @@ impl CameraEmbedding {
     }
 
     /// z[b, c, f] = sum over places p of x[b, c, p] K[c, p, f]; then dropout, bottleneck.
-    fn forward(&self, params: Views<'_>, x: &Tensor, dropout: Option<&Tensor>) -> Tensor {
+    pub fn forward(&self, params: Views<'_>, x: &Tensor, dropout: Option<&Tensor>) -> Tensor {
         let batch = x.size()[0];
         let x = x.to_kind(Kind::Float).view([batch, self.channels, -1]).transpose(0, 1);
         let z = x.matmul(&params[self.kernel]); // [channels, batch, kernels]

@@ -17,6 +17,7 @@ pub mod params;
 pub mod pca;
 pub mod policy;
 pub mod projection;
+pub mod reward_classifier;
 pub mod runtime;
 pub mod snapshot;
 pub mod temperature;

@@ -67,6 +67,7 @@ fn episode(feature_dim: usize) -> Vec<Record> {
             executed_action: Action::zeros(7),
             gate_events: GateEvents::default(),
             reward: 0.0,
+            judgement: wire::Judgement::default(),
             terminated: false,
             truncated: false,
             next_observation: observation(&mut rng, feature_dim),

@@ -14,8 +14,8 @@ pub const SEGMENT_HEADER_LEN: usize = 32;
 
 /// Stands before each record, so that a good record is found again behind a bad one.
 pub const RECORD_MARKER: [u8; 4] = [0xa5, b'R', b'e', b'c'];
-/// Version of a record's body: postcard of `wire::Record`, LZ4 block.
-pub const RECORD_VERSION: u8 = 1;
+/// Version of a record's body: postcard of `wire::Record`, LZ4 block. Version 1 is read too.
+pub const RECORD_VERSION: u8 = 2;
 pub const RECORD_HEADER_LEN: usize = 28;
 /// Largest body before compression: dozens of large frames.
 pub const MAX_RECORD_LEN: usize = 32 << 20;

@@ -1,11 +1,14 @@
 //! One record of the journal to bytes and back: header, checksum, LZ4, postcard.
 //! The same record always becomes the same bytes.
 
+use serde::de::DeserializeOwned;
 use wire::{Record, RecordBody};
 
 use crate::format::{
     MAX_RECORD_LEN, RECORD_HEADER_LEN, RECORD_VERSION, RecordHeader, max_stored_len,
 };
+
+mod version_1;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum EncodeError {
@@ -68,25 +71,32 @@ impl Encoder {
 
 /// Reads a body whose checksum has been found right.
 ///
-/// Version 1 is the only one so far. When `wire::Record` changes, the old form stays here under
-/// its number and is turned into the new one.
+/// When `wire::Record` changes, the old form stays here under its number and is turned into the new
+/// one.
 pub fn decode(header: &RecordHeader, stored: &[u8]) -> Result<Record, DecodeError> {
-    if header.version != RECORD_VERSION {
-        return Err(DecodeError::Version(header.version));
-    }
     let body = |e: &dyn std::fmt::Display| DecodeError::Body(e.to_string());
     let mut raw = vec![0; header.raw_len as usize];
     let len = lz4_flex::block::decompress_into(stored, &mut raw).map_err(|e| body(&e))?;
     if len != raw.len() {
         return Err(DecodeError::Body(format!("{len} bytes unpacked, not {}", raw.len())));
     }
-    let (record, rest): (Record, _) = postcard::take_from_bytes(&raw).map_err(|e| body(&e))?;
-    if !rest.is_empty() {
-        return Err(DecodeError::Body(format!("{} bytes are left over", rest.len())));
-    }
+    let record: Record = match header.version {
+        1 => whole::<version_1::Record>(&raw)?.into(),
+        RECORD_VERSION => whole(&raw)?,
+        other => return Err(DecodeError::Version(other)),
+    };
     let names = (kind(&record.body), record.actor, record.position);
     if names != (header.kind, header.actor, header.position) {
         return Err(DecodeError::Body("header and body name different records".into()));
     }
     Ok(record)
+}
+
+/// All of `raw` as one value.
+fn whole<T: DeserializeOwned>(raw: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(raw) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(DecodeError::Body(format!("{} bytes are left over", rest.len()))),
+        Err(e) => Err(DecodeError::Body(e.to_string())),
+    }
 }

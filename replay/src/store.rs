@@ -2,7 +2,8 @@
 //! two views of the steps. Built from records in the order in which they were written.
 //!
 //! A step refers to the observation before and the one after it; both are those of its own
-//! episode, whatever other records came between. Evaluation episodes are counted, not kept.
+//! episode, whatever other records came between. Episodes that no policy is
+//! learned from (evaluations, labelled ones) are counted, not kept.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +98,7 @@ pub struct Episode {
     pub id: EpisodeId,
     pub kind: EpisodeKind,
     pub seed: u64,
-    /// Its steps in order; none for evaluation.
+    /// Its steps in order; none for evaluation and labelling.
     pub transitions: Vec<TransitionId>,
     /// `None` while it goes on.
     pub end: Option<EpisodeEnd>,
@@ -120,7 +121,7 @@ struct Row {
 #[derive(Debug)]
 struct Open {
     episode: u32,
-    /// What was seen last; `None` in an evaluation.
+    /// What was seen last; `None` where nothing is kept.
     seen: Option<ObservationId>,
 }
 
@@ -247,7 +248,7 @@ impl ReplayStore {
     }
 
     fn start(&mut self, record: &Record, start: &EpisodeStart) {
-        let kept = start.kind != EpisodeKind::Evaluation;
+        let kept = start.kind.is_learned_from();
         let seen = kept.then(|| self.add_observation(&start.observation));
         let episode = self.episodes.len() as u32;
         self.open.insert(record.actor, Open { episode, seen });
@@ -397,7 +398,7 @@ impl ReplayStore {
 /// How many observations `record` adds to the store.
 fn observations_kept(record: &Record, kept: &mut BTreeMap<ActorId, bool>) -> usize {
     if let RecordBody::EpisodeStart(start) = &record.body {
-        kept.insert(record.actor, start.kind != EpisodeKind::Evaluation);
+        kept.insert(record.actor, start.kind.is_learned_from());
     }
     let kept = kept.get(&record.actor).copied().unwrap_or_default();
     usize::from(kept && record.observation().is_some())

@@ -1,15 +1,15 @@
 //! Episodes written as text, turned into records whose every observation is unlike any other.
 //!
-//! `"T pphh|"`: the kind (`D`emonstration, `T`raining, `E`valuation), who drove each step
+//! `"T pphh|"`: the kind (`D`emonstration, `T`raining, `E`valuation, `L`abelling), who drove each step
 //! (`p`olicy, `h`uman), and how it ended: `+` success, `-` failure, `|` time limit,
 //! `~` interrupted after the last step was recorded, nothing: it goes on.
 
 use half::f16;
 use wire::{
     Action, ActionSource, ActionSpec, ActorId, CameraSpec, EpisodeEnd, EpisodeId, EpisodeKind,
-    EpisodeStart, Features, Frame, GateEvents, Observation, ObservationSpec, Outcome,
-    PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp, TruncationCause, UnixNanos,
-    WeightsHash,
+    EpisodeStart, Features, Frame, GateEvents, Judgement, Mark, Observation, ObservationSpec,
+    Outcome, PolicyVersion, Record, RecordBody, RecordPosition, RewardSource, Step, Timestamp,
+    TruncationCause, UnixNanos, WeightsHash,
 };
 
 use crate::store::StoreConfig;
@@ -76,6 +76,17 @@ pub fn action(tag: u32) -> [f32; 2] {
 /// What the gate is asked for in every step: something else.
 pub const COMMANDED: [f32; 2] = [0.0; 2];
 
+/// All that was said of the step at `tag`.
+pub fn judgement(tag: u32) -> Judgement {
+    Judgement {
+        source: [RewardSource::Task, RewardSource::Classifier, RewardSource::Person]
+            [tag as usize % 3],
+        probability: tag.is_multiple_of(2).then_some(tag as f32 / 1024.0),
+        mark: tag.is_multiple_of(5).then_some(Mark::Success),
+        sensed: (!tag.is_multiple_of(3)).then_some(!tag.is_multiple_of(2)),
+    }
+}
+
 pub fn reward(tag: u32) -> f32 {
     (tag % 17) as f32
 }
@@ -102,6 +113,7 @@ impl Script {
         let kind = match kind {
             "D" => EpisodeKind::Demonstration,
             "T" => EpisodeKind::Training,
+            "L" => EpisodeKind::Labelling,
             _ => EpisodeKind::Evaluation,
         };
         let mut records = vec![record(0, &|tag| {
@@ -143,6 +155,7 @@ impl Script {
             executed_action: action,
             gate_events: GateEvents::default(),
             reward: reward(tag),
+            judgement: judgement(tag),
             terminated,
             truncated,
             next_observation: observation(tag, self.backbone),

@@ -1,6 +1,7 @@
 //! A scripted person at the teleop device, who sees the exact pose of peg and socket.
 //!
-//! Demonstrates whole episodes, and in training watches and helps. Decides once per policy step
+//! Demonstrates whole episodes, in training watches and helps, and shows a reward classifier what
+//! success looks like and what only looks like it. Decides once per policy step
 //! (it must be sampled at the policy's rate); reads no clock but the cell's.
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use drivers::{EpisodeBrief, Stamped, Teleop, TeleopError, TeleopSample};
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use wire::{EpisodeId, EpisodeKind};
+use wire::{EpisodeId, EpisodeKind, Mark};
 
 use crate::{
     config::{ActionScale, OperatorConfig},
@@ -19,9 +20,11 @@ use crate::{
 
 mod hand;
 mod supervisor;
+mod tour;
 
 use hand::Hand;
 use supervisor::Supervisor;
+use tour::Tour;
 
 /// A sample that comes sooner after the last one repeats it.
 const STEP_MIN: Duration = Duration::from_millis(50);
@@ -44,6 +47,7 @@ struct Sight {
 enum Role {
     Rest,
     Demonstrate(Hand),
+    Label(Box<Tour>),
     Supervise { hand: Hand, supervisor: Box<Supervisor>, drove: bool },
 }
 
@@ -104,6 +108,7 @@ impl Teleop for ScriptedOperator {
                 let supervisor = Box::new(Supervisor::new(&self.config, self.trust, rng(1)));
                 Role::Supervise { hand, supervisor, drove: false }
             }
+            EpisodeKind::Labelling => Role::Label(Box::new(Tour::new(hand, rng(1)))),
             EpisodeKind::Evaluation => Role::Rest,
         };
         self.episode = Some(brief.episode);
@@ -132,6 +137,7 @@ impl Teleop for ScriptedOperator {
         let value = match &mut self.role {
             Role::Rest => TeleopSample::default(),
             Role::Demonstrate(hand) => TeleopSample { twist: hand.twist(&sight), engaged: true },
+            Role::Label(tour) => TeleopSample { twist: tour.twist(&sight), engaged: true },
             Role::Supervise { hand, supervisor, drove } => {
                 let was_driving = supervisor.drives();
                 if supervisor.watch(&sight) {
@@ -148,5 +154,13 @@ impl Teleop for ScriptedOperator {
         let sample = Stamped { at: now, value };
         self.last = Some(sample.clone());
         Ok(sample)
+    }
+
+    /// Holds the button down while the peg is seated, when frames are to be labelled.
+    fn mark(&mut self) -> Option<Mark> {
+        match self.role {
+            Role::Label(_) => self.world.lock().is_seated().then_some(Mark::Success),
+            Role::Rest | Role::Demonstrate(_) | Role::Supervise { .. } => None,
+        }
     }
 }

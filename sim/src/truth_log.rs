@@ -27,6 +27,8 @@ pub enum Happening {
     Started,
     /// The socket was put where `episode` begins.
     Prepared { episode: EpisodeId },
+    /// The peg was seated for the first time in `episode`.
+    Seated { at: Timestamp, episode: EpisodeId },
     /// Somebody read the arm's state for the first time at this moment.
     Measured { at: Timestamp, tcp_pose: Pose, twist: Twist, wrench: Wrench },
     /// The arm took a target.

@@ -190,8 +190,12 @@ impl World {
         self.data.step1();
         self.motion = measure(&self.data, self.tcp_site);
         self.ticks += 1;
-        if self.is_seated() {
+        if self.is_seated() && self.succeeded_in != self.episode {
             self.succeeded_in = self.episode;
+            if let Some(episode) = self.episode {
+                let at = Timestamp(self.physics_ns());
+                self.log(|| Happening::Seated { at, episode });
+            }
         }
     }
 

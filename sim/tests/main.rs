@@ -16,7 +16,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rehearsal::{Rehearsal, STEP, tool_down};
 use sim::{CameraConfig, ClockMode, Happening, Preset, SimCell, SimConfig, SimError};
-use wire::{EpisodeId, EpisodeKind, Timestamp, geometry::Pose};
+use wire::{EpisodeId, EpisodeKind, Mark, Timestamp, geometry::Pose};
 
 fn config(preset: Preset) -> SimConfig {
     SimConfig { preset, cameras: Vec::new(), ..SimConfig::default() }
@@ -415,4 +415,57 @@ fn the_cell_writes_down_what_happened() {
         let stopped = |happening: &&Happening| matches!(happening, Happening::Stopped { .. });
         assert!(life.iter().rfind(|happening| !measured(happening)).is_some_and(|h| stopped(&h)));
     }
+}
+
+/// What a reward classifier is to learn from: the peg seated, and everything that looks like it.
+#[test]
+fn the_person_shows_what_is_success_and_what_is_not_and_marks_it() {
+    let mut cell = blind(Preset::Default);
+    let (mut seated, mut half, mut beside_slot, mut over_slot, mut beside_block) = (0, 0, 0, 0, 0);
+    const EPISODES: u32 = 12;
+    let mut steps = 0;
+    for number in 0..EPISODES {
+        let outcome = cell.episode(EpisodeKind::Labelling, number, |cell, step| {
+            let marked = cell.teleop.mark() == Some(Mark::Success);
+            assert_eq!(marked, cell.success.succeeded(), "episode {number}, step {step}");
+            let tip = cell.truth.relative_pose().translation.vector * 1e3;
+            let (aside, height) = (tip.xy().norm(), tip.z);
+            seated += u32::from(marked);
+            half += u32::from(!marked && aside < 2.5 && (-14.0..-2.0).contains(&height));
+            beside_slot += u32::from((3.0..16.0).contains(&aside) && (-2.0..3.0).contains(&height));
+            over_slot += u32::from(aside < 3.0 && (0.0..9.0).contains(&height));
+            beside_block += u32::from(aside > 25.0 && height < -10.0);
+        });
+        steps += outcome.steps;
+        assert_eq!(outcome.human_steps, outcome.steps);
+    }
+    assert_eq!(steps, 100 * EPISODES, "no episode ends with success");
+    let counts = [half, beside_slot, over_slot, beside_block];
+    eprintln!("{seated} seated of {steps}; half, beside slot, over slot, beside block: {counts:?}");
+    assert!((steps / 8..steps / 2).contains(&seated), "{seated} of {steps} seated");
+    assert!(half > 40 && beside_slot > 20 && over_slot > 20 && beside_block > 2, "{counts:?}");
+}
+
+#[test]
+fn who_is_not_asked_for_labels_presses_no_button() {
+    let mut cell = blind(Preset::Default);
+    let outcome = cell.episode(EpisodeKind::Demonstration, 3, |cell, _| {
+        assert_eq!(cell.teleop.mark(), None);
+    });
+    assert!(outcome.success);
+}
+
+#[test]
+fn the_cells_own_log_says_once_when_the_peg_was_seated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("truth.jsonl");
+    let truth_log = Some(path.clone());
+    let cell = SimCell::start(SimConfig { truth_log, ..config(Preset::Default) }).unwrap();
+    let mut cell = Rehearsal::new(cell);
+    assert!(cell.episode(EpisodeKind::Labelling, 5, |_, _| {}).steps == 100);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let happenings = text.lines().map(|line| serde_json::from_str::<Happening>(line).unwrap());
+    let seated: Vec<_> = happenings.filter(|h| matches!(h, Happening::Seated { .. })).collect();
+    assert_eq!(seated.len(), 1, "{seated:?}");
+    assert!(matches!(seated[0], Happening::Seated { episode: EpisodeId(5), .. }));
 }

@@ -160,7 +160,7 @@ impl Rehearsal {
         self.reset(&brief);
         let mut outcome = Outcome::default();
         watch(self, 0);
-        while outcome.steps < STEP_LIMIT && !outcome.success {
+        while outcome.steps < STEP_LIMIT && (!outcome.success || kind == EpisodeKind::Labelling) {
             let sample = self.teleop.sample().unwrap().value;
             let twist = if sample.engaged { sample.twist } else { self.policy_twist() };
             let target = self.target(&twist);

@@ -39,8 +39,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let run = &configuration.run;
     let (device, why) = networks::prepare_device(run, run.threads.actor)?;
     tracing::info!("{why}");
-    let networks =
-        Networks { backbone: networks::backbone(&configuration.task, run, device)?, device };
+    let networks = Networks::load(&configuration, device)?;
     let (say, heard) = crossbeam_channel::bounded(OPERATOR_QUEUE);
     let page = (arguments.page.console)
         .map(|port| web_console::Page::serve(port, &run_dir, &configuration, say.clone()))

@@ -8,7 +8,7 @@ use tasks::{Finding, RunConfig, Severity, doctor};
 
 use crate::{
     cli::{Doctor, Files},
-    parts::{cell::Cell, link, networks},
+    parts::{self, cell::Cell, link, networks},
     run_dir::Configuration,
 };
 
@@ -49,12 +49,12 @@ fn examine(files: &Files) -> Vec<Finding> {
         Ok(configuration) => configuration,
         Err(error) => return vec![failure(&error, "Mend the file and ask again")],
     };
-    let Configuration { cell, task, run } = &configuration;
+    let Configuration { cell, task, run, .. } = &configuration;
     let mut findings = doctor::examine(cell, task, run);
     findings.extend(machine(run));
     // Devices and networks are only tried when nothing speaks against it.
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
-        findings.extend(parts(&configuration));
+        findings.extend(devices_and_networks(&configuration));
     }
     findings
 }
@@ -94,15 +94,17 @@ fn machine(run: &RunConfig) -> Vec<Finding> {
     findings
 }
 
-fn parts(configuration: &Configuration) -> Vec<Finding> {
-    let Configuration { cell, task, run } = configuration;
+fn devices_and_networks(configuration: &Configuration) -> Vec<Finding> {
+    let Configuration { cell, task, run, .. } = configuration;
     let mut findings = Vec::new();
     let networks = networks::prepare_device(run, run.threads.learner).and_then(|(device, why)| {
         findings.push(Finding::new(Severity::Note, why, "Nothing need be done"));
-        networks::backbone(task, run, device)
+        parts::actor::Networks::load(configuration, device)
     });
     if let Err(error) = networks {
-        findings.push(failure(&error, "Run `cargo xtask setup`"));
+        let remedy =
+            "Run `cargo xtask setup` for weights, `reins classifier train` for a classifier";
+        findings.push(failure(&error, remedy));
     }
     if let Err(error) = Cell::start(cell, task, run.seed) {
         findings.push(failure(&error, "Mend the cell file or the machine"));

@@ -20,7 +20,6 @@ use crate::{
         self,
         actor::{self as actor_parts, Networks, Recording},
         cell::Cell,
-        networks,
     },
     progress::Progress,
     results,
@@ -83,7 +82,7 @@ pub fn in_lockstep(
     faults: Option<&Faults>,
     shutdown: Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
-    let Configuration { cell, task, run } = configuration;
+    let Configuration { cell, task, run, .. } = configuration;
     let (to_learner, to_actor) = memory::pair();
     let clock = Arc::new(SystemClock::new());
     let devices = Cell::start_with(cell, task, run.seed, faults)?;
@@ -93,7 +92,7 @@ pub fn in_lockstep(
     let learner_parts =
         parts::learner::parts(run_dir, configuration, Arc::new(to_actor), storage, clock)?;
     let device = learner_parts.trainer.device;
-    let networks = Networks { backbone: networks::backbone(task, run, device)?, device };
+    let networks = Networks::load(configuration, device)?;
     let learner = learner::Lockstep::start(learner_parts).context("starting the learner")?;
 
     let past = past(run_dir, learner.records())?;

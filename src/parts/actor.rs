@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
 
 use ::actor::{
-    ActorConfig, ActorParts, Coupling, Program, StatusSlot, TrainingBudget, ViewEvent,
+    ActorConfig, ActorParts, Coupling, Judge, Program, StatusSlot, TrainingBudget, ViewEvent,
     arbiter::ArbiterConfig,
     viz::{self, VizSettings},
 };
@@ -27,7 +27,17 @@ const JPEG_QUALITY: u8 = 85;
 /// What the actor's networks run on.
 pub struct Networks {
     pub backbone: Option<Backbone>,
+    /// Where the task's reward asks for it.
+    pub judge: Option<Box<dyn Judge>>,
     pub device: Device,
+}
+
+impl Networks {
+    pub fn load(configuration: &Configuration, device: Device) -> anyhow::Result<Self> {
+        let backbone = networks::backbone(&configuration.task, &configuration.run, device)?;
+        let judge = networks::judge(configuration, backbone.as_ref(), device)?;
+        Ok(Self { backbone, judge, device })
+    }
 }
 
 /// The program of a training run: the demonstrations, then training until the learner has enough.
@@ -37,7 +47,7 @@ pub fn training_program(configuration: &Configuration) -> Program {
         demonstrations: run.budget.demo_episodes,
         training: Some(TrainingBudget { env_steps_max: Some(run.budget.env_steps) }),
         explore: run.budget.explore_steps() > 0,
-        evaluations: 0,
+        ..Program::default()
     }
 }
 
@@ -80,7 +90,7 @@ pub fn config(
     program: Program,
     coupling: Coupling,
 ) -> ActorConfig {
-    let Configuration { cell, task, run: run_config } = configuration;
+    let Configuration { cell, task, run: run_config, .. } = configuration;
     let ages = task.cameras.iter().filter_map(|name| cell.camera(name)).map(|c| c.age_max());
     ActorConfig {
         seed: run_config.seed,
@@ -134,6 +144,7 @@ pub fn parts(
         storage,
         encoder,
         load_policy: networks::policy_loader(networks.device),
+        judge: networks.judge,
         task: configuration.task.clone(),
         views,
         operator: None,

@@ -2,17 +2,20 @@
 
 use std::path::Path;
 
-use actor::{Encoder, Policy, PolicyLoader, policy::PolicyError};
-use anyhow::Context;
+use crate::run_dir::Configuration;
+use actor::{Encoder, Judge, Policy, PolicyLoader, policy::PolicyError};
+use anyhow::{Context, ensure};
 use nets::{
     architecture::{Architecture, HeadSpec},
     backbone::{Backbone, BackboneConfig, EfficientnetLite0Config, Resnet10Config, WeightsSource},
     device::{self, Device, DeviceRequest},
+    reward_classifier::{Classes, ClassifierRuntime, fingerprint},
     runtime::PolicyRuntime,
 };
 use rand_chacha::ChaCha8Rng;
 use tasks::{
     RunConfig, TaskConfig,
+    reward::ClassifierRule,
     run::{BackboneKind, DeviceChoice, HeadKind, Mechanics},
 };
 use wire::{
@@ -149,6 +152,69 @@ pub fn policy_loader(device: Device) -> PolicyLoader {
     Box::new(move |snapshot| {
         Ok(Box::new(ActorPolicy(PolicyRuntime::from_snapshot(snapshot, device)?)))
     })
+}
+
+/// The reward classifier as the actor uses it.
+struct ActorJudge(ClassifierRuntime);
+
+impl Judge for ActorJudge {
+    fn rule(&self) -> ClassifierRule {
+        let classes = self.0.classes();
+        ClassifierRule {
+            thresholds: self.0.thresholds().to_vec(),
+            success: classes.success_output(),
+            staged: matches!(classes, Classes::Stages { .. }),
+        }
+    }
+
+    fn judge(&mut self, features: &[Features]) -> Result<Vec<f32>, PolicyError> {
+        Ok(self.0.judge(features)?)
+    }
+}
+
+/// The classifier that the task's reward asks for; it must see through the same backbone.
+pub fn judge(
+    configuration: &Configuration,
+    backbone: Option<&Backbone>,
+    device: Device,
+) -> anyhow::Result<Option<Box<dyn Judge>>> {
+    let Some(path) = &configuration.classifier else { return Ok(None) };
+    let wanted = configuration.task.reward.classifier.as_ref().and_then(|c| c.sha256.as_deref());
+    let runtime = read_classifier(path, wanted, &configuration.task.cameras, device)?;
+    let (ours, theirs) = (backbone.map(Backbone::hash), runtime.classifier().spec.backbone);
+    ensure!(
+        ours == Some(theirs),
+        "the reward classifier {} was trained on the backbone {theirs:?}, the run's files name \
+         {ours:?}: use the [backbone] that it was trained with, or train it again",
+        path.display()
+    );
+    Ok(Some(Box::new(ActorJudge(runtime))))
+}
+
+/// A classifier that was written to a file; `sha256` is what it must be, if that is known.
+pub fn read_classifier(
+    path: &Path,
+    sha256: Option<&str>,
+    task_cameras: &[String],
+    device: Device,
+) -> anyhow::Result<ClassifierRuntime> {
+    let bytes = std::fs::read(path).with_context(|| {
+        format!(
+            "reading the reward classifier {} (`reins classifier train` writes one)",
+            path.display()
+        )
+    })?;
+    if let Some(wanted) = sha256 {
+        let found = fingerprint(&bytes);
+        ensure!(
+            wanted == found,
+            "the reward classifier {} is another one than the run began with (its SHA-256 is \
+             {found}, not {wanted}): put the right file back, or begin a new run",
+            path.display()
+        );
+    }
+    ClassifierRuntime::from_bytes(&bytes, task_cameras, device)
+        .with_context(|| format!("reading the reward classifier {}", path.display()))
 }
 
 /// A policy that was written to a file.

@@ -19,6 +19,9 @@ pub struct EpisodeFigures {
     pub env_step: u64,
     /// From the start of training to the end of the episode.
     pub minutes: f64,
+    /// What the cell's own sensor saw, where another decided on the outcome.
+    #[serde(default)]
+    pub truth: Option<bool>,
 }
 
 impl EpisodeFigures {
@@ -121,6 +124,7 @@ mod tests {
             outcome: if c == '.' { Outcome::Failure } else { Outcome::Success },
             env_step: 10 * (i as u64 + 1),
             minutes: i as f64,
+            truth: None,
         };
         text.chars().enumerate().map(one).collect()
     }

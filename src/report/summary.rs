@@ -60,6 +60,18 @@ pub struct EvaluationSummary {
     /// Mean of the successful ones.
     pub cycle_time_steps: Option<f64>,
     pub cycle_time_s: Option<f64>,
+    /// Where the classifier or a person decided, and the cell's own sensor looked too.
+    pub truth: Option<TruthSummary>,
+}
+
+/// Outcomes beside what the cell's own sensor saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TruthSummary {
+    pub successes: usize,
+    /// Counted as success, and it was none.
+    pub false_positives: usize,
+    /// It was success, and was not counted.
+    pub missed: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,6 +141,54 @@ impl EvaluationSummary {
                 .map(|(lower, upper)| [lower, upper]),
             cycle_time_steps: cycle,
             cycle_time_s: cycle.map(|steps| steps * step_period_s),
+            truth: TruthSummary::new(episodes),
         }
+    }
+}
+
+impl TruthSummary {
+    fn new(episodes: &[EpisodeFigures]) -> Option<Self> {
+        let known: Vec<(bool, bool)> =
+            episodes.iter().filter_map(|e| Some((e.succeeded(), e.truth?))).collect();
+        let count = |wanted: (bool, bool)| known.iter().filter(|pair| **pair == wanted).count();
+        (!known.is_empty()).then(|| Self {
+            successes: count((true, true)) + count((false, true)),
+            false_positives: count((true, false)),
+            missed: count((false, true)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::Outcome;
+
+    use super::*;
+
+    /// One letter per episode: counted as a success (`S`) or not (`f`); then what it was.
+    #[test]
+    fn outcomes_are_held_against_what_the_cell_saw() {
+        let episode = |(i, word): (usize, &str)| EpisodeFigures {
+            index: i as u32,
+            kind: EpisodeKind::Evaluation,
+            steps: 10,
+            human_steps: 0,
+            interventions: 0,
+            outcome: if word.starts_with('S') { Outcome::Success } else { Outcome::Failure },
+            env_step: 0,
+            minutes: 0.0,
+            truth: match &word[1..] {
+                "+" => Some(true),
+                "-" => Some(false),
+                _ => None,
+            },
+        };
+        let of = |words: &[&str]| {
+            let episodes: Vec<_> = words.iter().copied().enumerate().map(episode).collect();
+            EvaluationSummary::new(&episodes, 0.1).truth
+        };
+        let expected = TruthSummary { successes: 3, false_positives: 1, missed: 1 };
+        assert_eq!(of(&["S+", "S+", "S-", "f+", "f-", "S?"]), Some(expected));
+        assert_eq!(of(&["S?", "f?"]), None);
     }
 }

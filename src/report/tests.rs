@@ -7,7 +7,18 @@ use super::*;
 
 fn episode(index: u32, kind: EpisodeKind, steps: u32, outcome: Outcome) -> EpisodeFigures {
     let (human_steps, interventions, env_step, minutes) = (0, 0, 0, 0.0);
-    EpisodeFigures { index, kind, steps, human_steps, interventions, outcome, env_step, minutes }
+    let truth = None;
+    EpisodeFigures {
+        index,
+        kind,
+        steps,
+        human_steps,
+        interventions,
+        outcome,
+        env_step,
+        minutes,
+        truth,
+    }
 }
 
 /// A plain congruential generator: the numbers need only look uneven.

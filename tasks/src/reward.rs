@@ -1,19 +1,75 @@
-//! The reward of a step, and what returns it allows.
+//! The reward of a step: who decides, what it is, and what returns it allows.
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+mod gate;
+mod referee;
+
+pub use gate::PoseGate;
+pub use referee::{ClassifierRule, Evidence, Referee, Ruling};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardConfig {
+    pub kind: RewardKind,
     pub success: f64,
     pub step_penalty: f64,
     pub terminate_on_success: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<ClassifierConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<PoseGate>,
+}
+
+/// Who says that the task is done. A person's mark wins over either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardKind {
+    /// The cell's own sensor.
+    #[default]
+    Sensor,
+    Classifier,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierConfig {
+    pub file: PathBuf,
+    /// So many frames in a row must show it.
+    pub debounce_frames: u32,
+    /// SHA-256 of the file, so that all parts of a run judge by the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl Default for RewardConfig {
+    /// 1 for success as the cell sees it, and the episode is over.
+    fn default() -> Self {
+        Self {
+            kind: RewardKind::Sensor,
+            success: 1.0,
+            step_penalty: 0.0,
+            terminate_on_success: true,
+            classifier: None,
+            gate: None,
+        }
+    }
 }
 
 impl RewardConfig {
-    pub fn of(&self, succeeded: bool) -> f32 {
-        let success = if succeeded { self.success } else { 0.0 };
-        (success - self.step_penalty) as f32
+    /// `share` of success was reached in the step: all of it, or that of a stage.
+    pub fn of(&self, share: f64) -> f32 {
+        (share * self.success - self.step_penalty) as f32
+    }
+
+    /// The classifier's file, where it decides.
+    pub fn classifier_file(&self) -> Option<&Path> {
+        match self.kind {
+            RewardKind::Sensor => None,
+            RewardKind::Classifier => self.classifier.as_ref().map(|c| c.file.as_path()),
+        }
     }
 
     /// Lowest and highest discounted return that any behaviour can have. An endless run of steps
@@ -37,7 +93,8 @@ mod tests {
         terminate_on_success: bool,
         expected: (f64, f64),
     ) {
-        let reward = RewardConfig { success, step_penalty, terminate_on_success };
+        let reward =
+            RewardConfig { success, step_penalty, terminate_on_success, ..Default::default() };
         let (low, high) = reward.return_bounds(0.9);
         assert!(
             (low - expected.0).abs() < 1e-9 && (high - expected.1).abs() < 1e-9,
@@ -62,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_dear_step_costs_its_penalty_even_in_success() {
-        let reward = RewardConfig { success: 1.0, step_penalty: 0.25, terminate_on_success: true };
-        assert_eq!((reward.of(true), reward.of(false)), (0.75, -0.25));
+        let reward = RewardConfig { step_penalty: 0.25, ..Default::default() };
+        assert_eq!((reward.of(1.0), reward.of(0.5), reward.of(0.0)), (0.75, 0.25, -0.25));
     }
 }

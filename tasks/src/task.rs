@@ -4,15 +4,15 @@ use std::{path::Path, time::Duration};
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 use wire::{ActionSpec, CameraSpec, ObservationSpec, geometry::Pose};
 
 use crate::{
     error::ConfigError,
     frame::from_euler_xyz,
     load::{self, ConfigFile, Fault},
-    reward::RewardConfig,
-    schema::Key,
+    reward::{RewardConfig, RewardKind},
+    schema::{Key, lookup},
 };
 
 mod keys;
@@ -213,8 +213,26 @@ impl ConfigFile for TaskConfig {
     const KIND: &'static str = "task";
     const KEYS: &'static [Key] = keys::KEYS;
 
-    fn defaults(_given: &Table) -> Table {
-        load::built_in(include_str!("task/defaults.toml"))
+    fn defaults(given: &Table) -> Table {
+        let mut defaults = load::built_in(include_str!("task/defaults.toml"));
+        let start = lookup(given, "reset.rpy_rad").or(lookup(&defaults, "reset.rpy_rad")).cloned();
+        // Tables that may be left out have defaults where they are there.
+        let optional = [
+            ("classifier", "debounce_frames", Some(Value::Integer(2))),
+            ("gate", "rpy_rad", start),
+            ("gate", "tolerance_rad", Some(Value::Float(3.2))),
+        ];
+        for (table, key, value) in optional {
+            let there = lookup(given, &format!("reward.{table}")).is_some_and(Value::is_table);
+            let reward = defaults.get_mut("reward").and_then(Value::as_table_mut);
+            if let (true, Some(reward), Some(value)) = (there, reward, value) {
+                let table = reward.entry(table).or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(table) = table {
+                    table.insert(key.to_owned(), value);
+                }
+            }
+        }
+        defaults
     }
 
     fn faults(&self) -> Vec<Fault> {
@@ -243,6 +261,22 @@ impl ConfigFile for TaskConfig {
                 "needs six action dimensions",
                 "Set action.dims to \"xyz+rotation\", or observation.frame to \"rotation\"",
             ));
+        }
+        if self.reward.kind == RewardKind::Classifier {
+            if self.reward.classifier.is_none() {
+                faults.push(Fault::new(
+                    "reward.kind",
+                    "needs a classifier",
+                    "Add [reward.classifier] with `file`, see `reins classifier --help`",
+                ));
+            }
+            if self.cameras.is_empty() {
+                faults.push(Fault::new(
+                    "cameras",
+                    "is empty, and the classifier of reward.kind needs pictures",
+                    "Name the cameras that it looks through",
+                ));
+            }
         }
         let reset = &self.reset;
         let start_top = reset.position_m[2] + reset.random_m[2];

@@ -384,3 +384,25 @@ fn several_faults_are_told_at_once_in_the_order_of_the_file() {
         [Some(1), Some(3), Some(4)]
     );
 }
+
+#[test]
+fn a_classifier_that_is_not_there() {
+    task(
+        "[reset]",
+        "[reward]\nkind = \"classifier\"\n[reset]",
+        "task.toml:4: reward.kind = \"classifier\" needs a classifier. Add [reward.classifier] with \
+         `file`, see `reins classifier --help`",
+    );
+    task(
+        "[reset]",
+        "[reward.classifier]\ndebounce_frames = 3\n[reset]",
+        "task.toml:3: reward.classifier.file is missing and has no default: what `reins classifier \
+         train` wrote; a run keeps a copy of its own. Add it: text in quotes",
+    );
+    task(
+        "[reset]",
+        "[reward.classifier]\nfile = \"c.bin\"\ndebounce_frames = 0\n[reset]",
+        "task.toml:5: reward.classifier.debounce_frames = 0 must be a whole number from 1 to 100 \
+         (frames). Correct it, or leave it out for the default 2",
+    );
+}

@@ -13,6 +13,21 @@ pub enum EpisodeKind {
     Training,
     /// The policy drives alone, to be measured. Belongs to no view.
     Evaluation,
+    /// A person shows what success looks like and what only looks like it, and marks the frames: a
+    /// reward classifier is trained on them. Belongs to no view.
+    Labelling,
+}
+
+impl EpisodeKind {
+    /// Whether a person drives from beginning to end, without a policy.
+    pub fn is_driven_by_a_person(self) -> bool {
+        matches!(self, Self::Demonstration | Self::Labelling)
+    }
+
+    /// Whether a policy is learned from its steps.
+    pub fn is_learned_from(self) -> bool {
+        matches!(self, Self::Demonstration | Self::Training)
+    }
 }
 
 /// What stopped an episode that the task itself did not end. Values still bootstrap there.

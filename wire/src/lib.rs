@@ -10,6 +10,7 @@ pub mod episode;
 pub mod geometry;
 pub mod identity;
 pub mod ids;
+pub mod judgement;
 pub mod message;
 pub mod observation;
 pub mod record;
@@ -20,6 +21,7 @@ pub use action::{Action, ActionSource, MAX_ACTION_DIM};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, UnixNanos};
 pub use episode::{EpisodeEnd, EpisodeKind, EpisodeStart, Outcome, TruncationCause};
 pub use ids::{ActorId, EpisodeId, LearnerStep, PolicyVersion, RecordPosition};
+pub use judgement::{Judgement, Mark, RewardSource};
 pub use message::{
     ActorRequest, Append, Hello, LearnerReply, Pace, PolicySnapshot, Refusal, Welcome,
 };

@@ -10,6 +10,7 @@ use crate::{
     clock::Timestamp,
     episode::{EpisodeEnd, EpisodeStart},
     ids::{ActorId, PolicyVersion, RecordPosition},
+    judgement::Judgement,
     observation::Observation,
 };
 
@@ -89,6 +90,8 @@ pub struct Step {
     pub executed_action: Action,
     pub gate_events: GateEvents,
     pub reward: f32,
+    /// Where the reward came from.
+    pub judgement: Judgement,
     /// The task ended here: no bootstrap.
     pub terminated: bool,
     /// Something else ended the episode here: values bootstrap from `next_observation`.

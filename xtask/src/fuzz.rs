@@ -12,11 +12,12 @@ use std::{
     process::Command,
 };
 
-pub const TARGETS: [&str; 8] = [
+pub const TARGETS: [&str; 9] = [
     "messages",
     "journal",
     "checkpoint",
     "policy",
+    "classifier",
     "weights",
     "settings",
     "json_files",

@@ -5,10 +5,14 @@ use std::{sync::atomic::AtomicBool, time::Duration};
 use drivers::EpisodeBrief;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tasks::EpisodeRules;
+use tasks::{
+    EpisodeRules,
+    reward::{Evidence, Ruling},
+};
 use wire::{
-    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, Observation, PolicyVersion, Record,
-    RecordBody, RecordPosition, Step, Timestamp, TruncationCause, geometry::Pose,
+    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, Judgement, Mark, Observation,
+    PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp, TruncationCause,
+    geometry::Pose,
 };
 
 use super::{ControlLoop, WAIT_POLL, motion::Motion};
@@ -117,9 +121,11 @@ impl ControlLoop {
         self.noticed.began();
         self.teleop_watch.forget();
         self.arbiter.release();
-        // The end that the operator asked for before the episode was not meant for it.
+        self.referee.begin();
+        // The end and the mark that the operator asked for before the episode were not meant for it.
         self.operator_commands();
         self.asked.end = false;
+        self.asked.mark = None;
         let started_at = self.devices.clock.wall_now();
         let observation = first.observation.clone();
         let start = EpisodeStart { kind, seed, started_at, observation };
@@ -145,6 +151,7 @@ impl ControlLoop {
         let started_at = self.devices.clock.now();
         let began = self.devices.host_clock.now();
         let asked_to_end = std::mem::take(&mut self.asked.end);
+        let mark = self.asked.mark.take();
         let acted = self.decide(kind, started_at, &before, noise).and_then(|decision| {
             Ok((self.command(started_at, &decision.choice, decision.life)?, decision))
         });
@@ -156,8 +163,10 @@ impl ControlLoop {
             observe: before.observe_time,
             encode: before.encode_time,
             policy: decision.policy_time,
+            judge: before.judge_time,
             total: before.observe_time
                 + before.encode_time
+                + before.judge_time
                 + self.devices.host_clock.now().since(began),
         };
 
@@ -167,11 +176,12 @@ impl ControlLoop {
 
         // Without the true successor there is no step to record.
         let arrived = self.arrive(&departure).and_then(|motion| Ok((motion, self.observe()?)));
-        let (motion, next) = match arrived {
+        let (motion, mut next) = match arrived {
             Ok(arrived) => arrived,
             Err(fault) => return Ok(cut(episode, fault)),
         };
-        let fault = arm_fault(&*self.devices.gate).or_else(|| self.storage_fault());
+        let (ruling, unjudged) = self.rule(mark, &mut next);
+        let fault = arm_fault(&*self.devices.gate).or_else(|| self.storage_fault()).or(unjudged);
         let stop = if fault.is_some() {
             Some(TruncationCause::Fault)
         } else if self.must_end(shutdown) {
@@ -180,12 +190,8 @@ impl ControlLoop {
             asked_to_end.then_some(TruncationCause::Operator)
         };
         let takeover = decision.choice.handover == Some(Handover::Takeover);
-        let judged = episode.step(StepSeen {
-            source: decision.choice.source,
-            takeover,
-            succeeded: self.devices.success.succeeded(),
-            stop,
-        });
+        let judged =
+            episode.step(StepSeen { source: decision.choice.source, takeover, ruling, stop });
         self.tally.env_steps += u64::from(kind == EpisodeKind::Training);
         self.status.timing = timing;
         self.status.episode_steps = episode.steps();
@@ -194,7 +200,8 @@ impl ControlLoop {
             Some(_) => self.policy_version().unwrap_or_default(),
             None => PolicyVersion::default(),
         };
-        self.view_step(episode, &decision, &motion, &next, judged, policy_version);
+        let judgement = ruling.judgement;
+        self.view_step(episode, &decision, &motion, &next, (judged, judgement), policy_version);
         let step = Step {
             started_at,
             source: decision.choice.source,
@@ -205,6 +212,7 @@ impl ControlLoop {
             executed_action: motion.executed,
             gate_events: motion.events,
             reward: judged.reward,
+            judgement,
             terminated: judged.terminated,
             truncated: judged.truncated,
             next_observation: next.observation.clone(),
@@ -212,6 +220,31 @@ impl ControlLoop {
         self.hand_over(episode, step, judged, fault.as_ref())?;
         self.show(Activity::Driving);
         Ok(if judged.is_over() { Onward::Over(fault) } else { Onward::Next(next) })
+    }
+
+    /// What `next` is worth. The cell's sensor is asked whoever decides: what it saw is written down.
+    /// A classifier that fails ends the episode; what it might have seen is not guessed.
+    fn rule(&mut self, word: Option<Mark>, next: &mut Seen) -> (Ruling, Option<Fault>) {
+        let sensed = self.devices.success.succeeded();
+        let pressed = self.devices.teleop.as_mut().and_then(|teleop| teleop.mark());
+        let began = self.devices.host_clock.now();
+        let judged =
+            self.devices.judge.as_mut().map(|judge| judge.judge(&next.observation.features));
+        next.judge_time = self.devices.host_clock.now().since(began);
+        let (probabilities, fault) = match judged {
+            None => (None, None),
+            Some(Ok(probabilities)) => (Some(probabilities), None),
+            Some(Err(e)) => {
+                (None, Some(Fault::PolicyFailed(format!("the reward classifier: {e}"))))
+            }
+        };
+        let ruling = self.referee.rule(Evidence {
+            sensed,
+            mark: word.or(pressed),
+            probabilities: probabilities.as_deref(),
+            tcp_pose: &next.tcp_pose,
+        });
+        (ruling, fault)
     }
 
     /// Gives the step to the recorder. An episode that goes on waits for nothing; one that is over
@@ -295,7 +328,7 @@ impl ControlLoop {
             Hand::Engaged(action) => Some(action.clone()),
             Hand::Resting | Hand::Lost => None,
         };
-        if kind == EpisodeKind::Demonstration {
+        if kind.is_driven_by_a_person() {
             let dim = self.devices.task.action_spec().dim;
             let action = human_action.clone().unwrap_or_else(|| Action::zeros(dim));
             let choice = Choice { action, source: ActionSource::Human, handover: None };
@@ -412,7 +445,7 @@ impl ControlLoop {
         decision: &Decision,
         motion: &Motion,
         next: &Seen,
-        judged: Judged,
+        (judged, judgement): (Judged, Judgement),
         policy_version: PolicyVersion,
     ) {
         if self.devices.views.is_none() {
@@ -437,6 +470,7 @@ impl ControlLoop {
             executed_action: motion.executed.clone(),
             gate_events: motion.events,
             reward: judged.reward,
+            judgement,
             terminated: judged.terminated,
             truncated: judged.truncated,
             tcp_pose: next.tcp_pose,

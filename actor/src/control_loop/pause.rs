@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use wire::TruncationCause;
+use wire::{Mark, TruncationCause};
 
 use super::{ControlLoop, Devices, WAIT_POLL};
 use crate::{config::OperatorCommand, status::Activity};
@@ -13,6 +13,8 @@ pub(super) struct Asked {
     /// The end of the episode.
     pub end: bool,
     pub pause: bool,
+    /// What the operator says of the next step.
+    pub mark: Option<Mark>,
 }
 
 impl Asked {
@@ -22,6 +24,7 @@ impl Asked {
             OperatorCommand::EndEpisode => self.end = true,
             OperatorCommand::Pause => self.pause = true,
             OperatorCommand::Resume => self.pause = false,
+            OperatorCommand::Mark(mark) => self.mark = Some(mark),
             OperatorCommand::Release
             | OperatorCommand::EmergencyStop
             | OperatorCommand::Recover => {}
@@ -47,6 +50,7 @@ impl ControlLoop {
                 // A moving arm has nothing to recover from.
                 OperatorCommand::Recover
                 | OperatorCommand::EndEpisode
+                | OperatorCommand::Mark(_)
                 | OperatorCommand::Pause
                 | OperatorCommand::Resume => {}
             }

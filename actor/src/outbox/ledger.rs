@@ -47,7 +47,7 @@ impl Ledger {
                 let human = step.source == ActionSource::Human;
                 let takeover = human
                     && entry.last_source == ActionSource::Policy
-                    && entry.kind != EpisodeKind::Demonstration;
+                    && !entry.kind.is_driven_by_a_person();
                 entry.steps += 1;
                 entry.human_steps += u32::from(human);
                 entry.interventions += u32::from(takeover);

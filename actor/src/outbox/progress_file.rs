@@ -14,13 +14,16 @@ use super::OutboxError;
 use crate::schedule::Progress;
 
 const FILE_NAME: &str = "progress.json";
-const VERSION: u32 = 1;
+/// Version 1 knew no labelled episodes.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     version: u32,
     next_episode: u32,
+    #[serde(default)]
+    labelled: u32,
     demonstrations: u32,
     evaluations: u32,
     evaluation_successes: u32,
@@ -51,6 +54,7 @@ impl ProgressFile {
         let stored = Stored {
             version: VERSION,
             next_episode: progress.next_episode.0,
+            labelled: progress.labelled,
             demonstrations: progress.demonstrations,
             evaluations: progress.evaluations,
             evaluation_successes: progress.evaluation_successes,
@@ -71,11 +75,12 @@ impl ProgressFile {
 /// Reads the bytes of a progress file; what is wrong with them is told in words.
 pub fn parse(bytes: &[u8]) -> Result<Progress, String> {
     let stored: Stored = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-    if stored.version != VERSION {
-        return Err(format!("version {} where {VERSION} is known", stored.version));
+    if !(1..=VERSION).contains(&stored.version) {
+        return Err(format!("version {} where {VERSION} is the newest known", stored.version));
     }
     Ok(Progress {
         next_episode: EpisodeId(stored.next_episode),
+        labelled: stored.labelled,
         demonstrations: stored.demonstrations,
         evaluations: stored.evaluations,
         evaluation_successes: stored.evaluation_successes,

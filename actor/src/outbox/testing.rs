@@ -29,6 +29,7 @@ fn step(source: ActionSource) -> Step {
         executed_action: Action::zeros(1),
         gate_events: GateEvents::default(),
         reward: 0.0,
+        judgement: wire::Judgement::default(),
         terminated: false,
         truncated: false,
         next_observation: observation(),

@@ -41,6 +41,7 @@ fn step(index: u32, proposed: f32) -> Record {
         executed_action: action,
         gate_events: GateEvents::default(),
         reward: 0.0,
+        judgement: wire::Judgement::default(),
         terminated: false,
         truncated: false,
         next_observation: observation(),

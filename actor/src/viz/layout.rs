@@ -24,6 +24,7 @@ pub const GATE: &str = "spans/gate";
 pub const EXECUTED: &str = "action/executed";
 pub const PROPOSED: &str = "action/proposed";
 pub const REWARD: &str = "reward";
+pub const PROBABILITY: &str = "classifier/probability";
 pub const SUCCESS: &str = "progress/success";
 pub const INTERVENTIONS: &str = "progress/interventions";
 pub const CYCLE_STEPS: &str = "progress/steps";
@@ -74,6 +75,7 @@ fn progress() -> Grid {
         plot("steps driven by a person, last 20 episodes", &[INTERVENTIONS]),
         plot("steps to success", &[CYCLE_STEPS]),
         plot("reward", &[REWARD]),
+        plot("success as the classifier sees it", &[PROBABILITY]),
     ])
     .with_grid_columns(2)
     .with_name("progress")

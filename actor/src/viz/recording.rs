@@ -8,7 +8,9 @@ use rerun::{
     RecordingStreamBuilder, RecordingStreamResult, SeriesLines, SeriesPoints, TransformAxes3D,
     ViewCoordinates, components::MediaType, sink::SinkFlushError,
 };
-use wire::{Action, ActionSource, EpisodeEnd, EpisodeId, EpisodeKind, Frame, GateEvents, Outcome};
+use wire::{
+    Action, ActionSource, EpisodeEnd, EpisodeId, EpisodeKind, Frame, GateEvents, Mark, Outcome,
+};
 
 use super::{
     ROWS_TOGETHER, VizReport, VizSettings, layout,
@@ -44,6 +46,7 @@ struct Tracks {
     executed: Track<Values>,
     proposed: Track<Values>,
     reward: Track<Values>,
+    probability: Track<Values>,
     success: Track<Values>,
     interventions: Track<Values>,
     cycle_steps: Track<Values>,
@@ -84,6 +87,7 @@ impl Tracks {
             executed: Track::new(layout::EXECUTED),
             proposed: Track::new(layout::PROPOSED),
             reward: Track::new(layout::REWARD),
+            probability: Track::new(layout::PROBABILITY),
             success: Track::new(layout::SUCCESS),
             interventions: Track::new(layout::INTERVENTIONS),
             cycle_steps: Track::new(layout::CYCLE_STEPS),
@@ -114,6 +118,7 @@ impl Tracks {
         self.executed.write(stream)?;
         self.proposed.write(stream)?;
         self.reward.write(stream)?;
+        self.probability.write(stream)?;
         self.success.write(stream)?;
         self.interventions.write(stream)?;
         self.cycle_steps.write(stream)?;
@@ -242,6 +247,12 @@ impl Recording {
             episode.driver = Some(step.source);
             tracks.driver.push(at, State(spans::driver(step.source).into()));
         }
+        let mark = step.judgement.mark.filter(|_| step.kind != EpisodeKind::Labelling);
+        match mark {
+            Some(Mark::Success) => tracks.notes.push(at, Note("a person: success".into(), "INFO")),
+            Some(Mark::Failure) => tracks.notes.push(at, Note("a person: failure".into(), "INFO")),
+            Some(Mark::Class(_)) | None => {}
+        }
         if step.takeover {
             tracks.notes.push(at, Note("a person took over".into(), "INFO"));
         }
@@ -265,9 +276,12 @@ impl Recording {
         tracks.executed.push(at, Values(executed));
         tracks.proposed.push(at, Values(proposed));
         tracks.reward.push(at, Values(vec![f64::from(step.reward)]));
+        if let Some(probability) = step.judgement.probability {
+            tracks.probability.push(at, Values(vec![f64::from(probability)]));
+        }
         tracks.policy_lag.push(at, Values(vec![step.policy_lag.0 as f64]));
         let timing = &step.timing;
-        let parts = [timing.observe, timing.encode, timing.policy, timing.total];
+        let parts = [timing.observe, timing.encode, timing.policy, timing.judge, timing.total];
         tracks.timing.push(at, Values(parts.map(milliseconds).to_vec()));
         tracks.jitter.push(at, Values(vec![milliseconds(step.jitter)]));
         let queues = vec![step.outbox_depth as f64, step.views_dropped as f64];
@@ -355,6 +369,7 @@ fn write_what_never_changes(
     stream.log_static(layout::EXECUTED, &lines(&dimensions, &colors))?;
     stream.log_static(layout::PROPOSED, &lines(&dimensions, &colors))?;
     stream.log_static(layout::REWARD, &lines(&["reward"], &[GREEN]))?;
+    stream.log_static(layout::PROBABILITY, &lines(&["probability"], &[PURPLE]))?;
     stream.log_static(layout::SUCCESS, &lines(&["alone", "with help"], &[BLUE, ORANGE]))?;
     stream.log_static(layout::INTERVENTIONS, &lines(&["interventions"], &[VERMILION]))?;
     let dots = SeriesPoints::new().with_colors([BLUE]).with_marker_sizes([3.0]);
@@ -364,7 +379,10 @@ fn write_what_never_changes(
     stream.log_static(layout::POLICY_LAG, &lines(&["policy lag"], &[PURPLE]))?;
     stream.log_static(
         layout::TIMING,
-        &lines(&["observe", "encode", "policy", "total"], &[SKY, GREEN, BLUE, VERMILION]),
+        &lines(
+            &["observe", "encode", "policy", "classifier", "total"],
+            &[SKY, GREEN, BLUE, PURPLE, VERMILION],
+        ),
     )?;
     stream.log_static(layout::JITTER, &lines(&["jitter"], &[VERMILION]))?;
     stream.log_static(layout::QUEUES, &lines(&["outbox", "dropped views"], &[BLUE, ORANGE]))?;

@@ -30,6 +30,7 @@ pub fn driver_colors() -> StateConfiguration {
 /// How an episode went, as the name of its span.
 pub fn outcome(kind: EpisodeKind, end: &EpisodeEnd) -> &'static str {
     match (end.outcome, kind, end.human_steps > 0) {
+        (_, EpisodeKind::Labelling, _) => "labels",
         (Outcome::Failure, ..) => "failure",
         (Outcome::Unknown, ..) => "no outcome",
         (Outcome::Success, EpisodeKind::Demonstration, _) => "demonstration",
@@ -46,8 +47,9 @@ pub fn outcome_colors() -> StateConfiguration {
             "demonstration",
             "failure",
             "no outcome",
+            "labels",
         ])
-        .with_colors([GREEN, ORANGE, SKY, VERMILION, GREY])
+        .with_colors([GREEN, ORANGE, SKY, VERMILION, GREY, PURPLE])
 }
 
 /// What the gate changed; empty when it let the command through.
@@ -60,5 +62,6 @@ pub fn kind(kind: EpisodeKind) -> &'static str {
         EpisodeKind::Demonstration => "demonstration",
         EpisodeKind::Training => "training",
         EpisodeKind::Evaluation => "evaluation",
+        EpisodeKind::Labelling => "labelling",
     }
 }

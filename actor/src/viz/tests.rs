@@ -153,6 +153,10 @@ fn step(
             GateEvents::default()
         },
         reward: 0.0,
+        judgement: wire::Judgement {
+            probability: Some(progress as f32),
+            ..wire::Judgement::default()
+        },
         terminated: false,
         truncated: false,
         tcp_pose,
@@ -169,6 +173,7 @@ fn step(
             observe: Duration::from_micros(900),
             encode: Duration::from_micros(12_000 + 100 * u64::from(index)),
             policy: Duration::from_micros(1500),
+            judge: Duration::from_micros(300),
             total: Duration::from_micros(16_000 + 100 * u64::from(index)),
         },
         jitter: Duration::from_micros(u64::from(index * 37 % 400)),
@@ -258,7 +263,15 @@ fn recorded(session: MadeUp, check: impl FnOnce(&VizReport, &ReadBack)) {
 fn every_step_is_in_the_recording_once() {
     recorded(session(), |report, back| {
         assert_eq!(*report, VizReport { steps: 920, episodes: 23, pictures_lost: 0 });
-        for entity in ["camera/front", "camera/wrist", layout::ARM, layout::TCP, layout::REWARD] {
+        let entities = [
+            "camera/front",
+            "camera/wrist",
+            layout::ARM,
+            layout::TCP,
+            layout::REWARD,
+            layout::PROBABILITY,
+        ];
+        for entity in entities {
             assert_eq!(back.rows(entity, moment::CELL_TIME), 920, "{entity}");
             assert_eq!(back.rows(entity, moment::ENV_STEP), 800, "{entity}");
         }

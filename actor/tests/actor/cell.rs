@@ -3,7 +3,9 @@
 //! `.` the hand rests · `H` it moves the arm along +x · `x` the device is lost · `s` as `.`, and the
 //! task succeeds · `S` as `H`, and the task succeeds · `Q` as `.`, and the actor is told to end · `R` as `.`, and the arm stops by itself ·
 //! `F` as `.`, and something presses hard against the tool · `E` as `.`, and the robot's own stop is
-//! pressed · `A` as `.`, and the arm is away for a second · `!` the process dies. The last string
+//! pressed · `c` as `.`, and the classifier is sure · `?` as `.`, and the classifier fails · `+` as `.`,
+//! and the person says success · `-` as `c`, and the person says failure ·
+//! `w` as `.`, and the operator gives the word that he was given · `A` as `.`, and the arm is away for a second · `!` the process dies. The last string
 //! holds for all further episodes, its last letter for all
 //! further steps.
 
@@ -12,13 +14,16 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use actor::{Judge, OperatorCommand, policy::PolicyError};
+use crossbeam_channel::Sender;
 use drivers::{
     Arm, ArmError, ArmMode, ArmState, Camera, CameraError, CameraInfo, EpisodeBrief, Fixture,
     FixtureError, SafeTarget, Stamped, StopKind, SuccessSensor, Teleop, TeleopError, TeleopSample,
 };
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use tasks::reward::ClassifierRule;
 use wire::{
-    Clock, Frame, ManualClock, Timestamp,
+    Clock, Features, Frame, ManualClock, Mark, Timestamp,
     geometry::{Pose, Twist, Wrench},
 };
 
@@ -40,6 +45,7 @@ pub struct World {
     stiffness: f64,
     /// Where the arm was when it was sent where.
     commands: Vec<[Pose; 2]>,
+    word: Option<(Sender<OperatorCommand>, OperatorCommand)>,
 }
 
 #[derive(Clone)]
@@ -63,11 +69,17 @@ impl Cell {
             stops: vec![],
             stiffness: 1.0,
             commands: vec![],
+            word: None,
         })))
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What the operator says on the letter `w`.
+    pub fn give_word(&self, say: Sender<OperatorCommand>, word: OperatorCommand) {
+        self.world().word = Some((say, word));
     }
 
     pub fn briefs(&self) -> Vec<EpisodeBrief> {
@@ -168,12 +180,24 @@ impl Teleop for Cell {
             '!' => panic!("the process dies"),
             'x' => return Err(TeleopError::Gone("pulled".into())),
             'Q' => world.shutdown.store(true, Ordering::SeqCst),
+            'w' => {
+                let (say, word) = world.word.as_ref().expect("it was given one");
+                say.send(*word).expect("somebody listens");
+            }
             'R' => world.mode = ArmMode::Reflex,
             'E' => world.mode = ArmMode::EmergencyStop,
             'A' => world.away_until = world.clock.now() + std::time::Duration::from_secs(1),
             _ => {}
         }
         Ok(world.stamped(TeleopSample { twist, engaged }))
+    }
+
+    fn mark(&mut self) -> Option<Mark> {
+        match self.world().letter {
+            '+' => Some(Mark::Success),
+            '-' => Some(Mark::Failure),
+            _ => None,
+        }
     }
 
     fn announce(&mut self, brief: &EpisodeBrief) {
@@ -196,6 +220,21 @@ impl Fixture for Cell {
 impl SuccessSensor for Cell {
     fn succeeded(&mut self) -> bool {
         matches!(self.world().letter, 's' | 'S')
+    }
+}
+
+impl Judge for Cell {
+    fn rule(&self) -> ClassifierRule {
+        ClassifierRule { thresholds: vec![0.5], success: 0, staged: false }
+    }
+
+    fn judge(&mut self, features: &[Features]) -> Result<Vec<f32>, PolicyError> {
+        assert_eq!(features.len(), 1, "it is given what the policy is given");
+        match self.world().letter {
+            '?' => Err("out of order".into()),
+            'c' | '-' => Ok(vec![0.75]),
+            _ => Ok(vec![0.25]),
+        }
     }
 }
 

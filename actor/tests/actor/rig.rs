@@ -7,8 +7,8 @@ use std::{
 };
 
 use actor::{
-    ActorConfig, ActorError, ActorParts, Coupling, Encoder, Policy, Program, StatusSlot, Summary,
-    TrainingBudget, ViewEvent, arbiter::ArbiterConfig, policy::PolicyError,
+    ActorConfig, ActorError, ActorParts, Coupling, Encoder, Judge, Policy, Program, StatusSlot,
+    Summary, TrainingBudget, ViewEvent, arbiter::ArbiterConfig, policy::PolicyError,
 };
 use crossbeam_channel::Receiver;
 use drivers::{
@@ -42,6 +42,8 @@ pub struct Rig {
     pub clock: Arc<ManualClock>,
     pub shutdown: Arc<AtomicBool>,
     pub camera: Option<String>,
+    /// Further lines of the task file.
+    pub reward: &'static str,
     pub views: Option<crossbeam_channel::Sender<ViewEvent>>,
     pub operator: Option<Receiver<actor::OperatorCommand>>,
     pub storage: Arc<dyn Storage>,
@@ -52,6 +54,10 @@ pub struct Rig {
 
 pub fn demonstrate(demonstrations: u32) -> Program {
     Program { demonstrations, ..Program::default() }
+}
+
+pub fn label(labelling: u32) -> Program {
+    Program { labelling, ..Program::default() }
 }
 
 pub fn train(env_steps_max: u64) -> Program {
@@ -83,6 +89,7 @@ impl Rig {
             clock: Arc::default(),
             shutdown: Arc::default(),
             camera: None,
+            reward: "",
             views: None,
             operator: None,
             storage: Arc::new(DiskStorage),
@@ -97,7 +104,8 @@ impl Rig {
             "name = \"test\"\ncameras = {cameras}\nepisode_steps = {STEPS_MAX}\n\
              [observation]\nimage_width = 8\nimage_height = 8\n\
              [reset]\nposition_m = [0.5, 0.0, 0.1]\nrandom_m = [0.01, 0.01, 0.0]\n\
-             travel_z_m = 0.2\n"
+             travel_z_m = 0.2\n{}\n",
+            self.reward
         );
         TaskConfig::from_toml(&text, "test.toml").expect("a valid task")
     }
@@ -145,6 +153,7 @@ impl Rig {
             link: self.learner.link(),
             storage: self.storage.clone(),
             load_policy: Box::new(move |snapshot| Ok(Box::new(Push::new(snapshot, policy_x)))),
+            judge: (!self.reward.is_empty()).then(|| Box::new(cell.clone()) as Box<dyn Judge>),
             task: self.task(),
             views: self.views.clone(),
             operator: self.operator.clone(),
@@ -155,9 +164,9 @@ impl Rig {
 
     /// What the learner has, one word per episode.
     ///
-    /// Kind `D`, `T` or `E`, a colon; per step who drove: `p` the policy, `H` the person, `h` the
+    /// Kind `D`, `T`, `E` or `L`, a colon; per step who drove: `p` the policy, `H` the person, `h` the
     /// person holding the arm still; then the end: `+` success, `L` time limit, `O` operator,
-    /// `F` fault, `I` interrupted, nothing while it goes on.
+    /// `F` fault, `I` interrupted, `-` failure by a person's word, nothing while it goes on.
     pub fn recorded(&self) -> String {
         words(&self.learner.state())
     }
@@ -196,6 +205,7 @@ fn words(state: &State) -> String {
                     EpisodeKind::Demonstration => " D:",
                     EpisodeKind::Training => " T:",
                     EpisodeKind::Evaluation => " E:",
+                    EpisodeKind::Labelling => " L:",
                 };
             }
             RecordBody::Step(step) => {
@@ -209,6 +219,7 @@ fn words(state: &State) -> String {
             RecordBody::EpisodeEnd(end) => {
                 words += match (end.outcome, end.truncation) {
                     (Outcome::Success, None) => "+",
+                    (Outcome::Failure, None) => "-",
                     (_, Some(TruncationCause::TimeLimit)) => "L",
                     (_, Some(TruncationCause::Operator)) => "O",
                     (_, Some(TruncationCause::Fault)) => "F",

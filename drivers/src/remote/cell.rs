@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use wire::{Clock, Frame};
+use wire::{Clock, Frame, Mark};
 
 use super::{
     line::{Line, unexpected},
@@ -73,6 +73,14 @@ impl Teleop for RemoteTeleop {
         match self.line.ask(&DeviceRequest::Sample) {
             Ok(DeviceReply::Sample(sample)) => sample.map(|sample| sample.stamped(&*self.clock)),
             other => Err(TeleopError::Gone(reason(other))),
+        }
+    }
+
+    /// A device that does not answer has not been pressed.
+    fn mark(&mut self) -> Option<Mark> {
+        match self.line.ask(&DeviceRequest::Mark) {
+            Ok(DeviceReply::Marked(mark)) => mark,
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wire::{Frame, codec::Message, geometry::Pose};
+use wire::{Frame, Mark, codec::Message, geometry::Pose};
 
 use crate::{
     arm::{ArmError, ArmState, StopKind},
@@ -21,6 +21,7 @@ pub(super) enum DeviceRequest {
     Announce(EpisodeBrief),
     Prepare(EpisodeBrief),
     Succeeded,
+    Mark,
 }
 
 /// What goes to the gate.
@@ -53,6 +54,7 @@ pub(super) enum DeviceReply {
     Sample(Result<Aged<TeleopSample>, TeleopError>),
     Prepared(Result<(), FixtureError>),
     Succeeded(bool),
+    Marked(Option<Mark>),
 }
 
 /// A reading and how old it was when it was sent: the two processes have clocks of their own.

@@ -164,6 +164,9 @@ impl Desk {
                 DeviceReply::Prepared(lock(&self.fixture).prepare(&brief))
             }
             DeviceRequest::Succeeded => DeviceReply::Succeeded(lock(&self.success).succeeded()),
+            DeviceRequest::Mark => {
+                DeviceReply::Marked(lock(&self.teleop).as_mut().and_then(|teleop| teleop.mark()))
+            }
         }
     }
 

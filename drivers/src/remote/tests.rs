@@ -4,7 +4,7 @@
 use std::{io::Cursor, path::Path, sync::Arc, thread, time::Duration};
 
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
-use wire::{Frame, SystemClock, Timestamp, geometry::Twist};
+use wire::{Frame, Mark, SystemClock, Timestamp, geometry::Twist};
 
 use super::{
     frame,
@@ -76,6 +76,10 @@ impl Teleop for Props {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
         let value = TeleopSample { twist: [0.5; 6], engaged: true };
         Ok(Stamped { at: wire::Clock::now(&*self.clock).before(AGE), value })
+    }
+
+    fn mark(&mut self) -> Option<Mark> {
+        Some(Mark::Failure)
     }
 }
 
@@ -230,6 +234,9 @@ fn the_rest_of_the_cell_is_served_too() {
     let age = wire::Clock::now(&*clock).since(hand.at);
     assert!(age >= AGE, "the sample became younger on its way: {age:?}");
     assert_eq!(hand.value, TeleopSample { twist: [0.5; 6], engaged: true });
+    assert_eq!(RemoteTeleop::at(&path, clock.clone()).mark(), Some(Mark::Failure));
+    let gone = path.with_extension("gone");
+    assert_eq!(RemoteTeleop::at(&gone, clock.clone()).mark(), None);
 
     let brief = |seed| EpisodeBrief {
         episode: wire::EpisodeId(0),

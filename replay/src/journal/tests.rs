@@ -9,7 +9,7 @@ mod versions;
 use std::{path::Path, sync::Arc};
 
 use proptest::{collection::vec, prelude::*};
-use wire::{EpisodeId, Record, RecordPosition, Timestamp};
+use wire::{EpisodeId, Judgement, Record, RecordBody, RecordPosition, Timestamp};
 
 use super::*;
 use crate::{

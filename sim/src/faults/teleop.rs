@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use drivers::{EpisodeBrief, Stamped, Teleop, TeleopError, TeleopSample};
-use wire::{Clock, Timestamp};
+use wire::{Clock, Mark, Timestamp};
 
 use super::{FaultKind, Faults, Late, Latency, TeleopFailure, Timeline, history::History};
 
@@ -52,6 +52,12 @@ impl Teleop for FaultyTeleop {
             TeleopFailure::Silent => Ok(last),
             TeleopFailure::Gone => Err(TeleopError::Gone("its cable was pulled".into())),
         }
+    }
+
+    /// Nobody hears a button of a device that is stuck.
+    fn mark(&mut self) -> Option<Mark> {
+        let mark = self.inner.mark();
+        if self.stuck_at.is_some() { None } else { mark }
     }
 
     fn announce(&mut self, brief: &EpisodeBrief) {

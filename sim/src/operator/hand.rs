@@ -10,7 +10,7 @@ use super::Sight;
 use crate::config::{ActionScale, OperatorConfig};
 
 /// Height over the socket at which the hand aims (m).
-const HOVER_M: f64 = 0.010;
+pub(super) const HOVER_M: f64 = 0.010;
 /// Where the hand pushes to: the slot's floor.
 const BOTTOM_M: f64 = -0.020;
 /// Near enough to go down.
@@ -29,7 +29,7 @@ const GAIN: f64 = 0.5;
 /// A hand that moves trembles more than one that holds: at rest this share of the tremor is left.
 const STEADY: f64 = 0.4;
 /// From this force on the person pushes no further (N).
-const PUSH_MAX_N: f64 = 10.0;
+pub(super) const PUSH_MAX_N: f64 = 10.0;
 /// A peg that has slipped in this far while it was to be lifted is pushed on (m).
 const SLIPPED_IN_M: f64 = -0.003;
 
@@ -76,13 +76,27 @@ impl Hand {
         self.last = [0.0; 6];
     }
 
-    /// The command of this step, base frame, each axis in [-1, 1] units of the action scale.
+    /// The command of this step on the way into the socket, base frame, each axis in [-1, 1] units of
+    /// the action scale.
     pub fn twist(&mut self, sight: &Sight) -> [f64; 6] {
+        self.moved(sight, Self::wanted_move)
+    }
+
+    /// The same for a move of the tip by `wanted` (m, socket frame).
+    pub fn twist_by(&mut self, sight: &Sight, wanted: Vector3<f64>) -> [f64; 6] {
+        self.moved(sight, |_, _| wanted)
+    }
+
+    fn moved(
+        &mut self,
+        sight: &Sight,
+        wanted: impl FnOnce(&mut Self, &Sight) -> Vector3<f64>,
+    ) -> [f64; 6] {
         if self.pauses() {
             self.last = [0.0; 6];
             return self.last;
         }
-        let linear = sight.socket_rotation * self.wanted_move(sight) * (GAIN / self.scale.linear_m);
+        let linear = sight.socket_rotation * wanted(self, sight) * (GAIN / self.scale.linear_m);
         let angular = sight.misalignment * (GAIN / self.scale.angular_rad);
         let limit = self.config.speed_max;
         let smoothing = self.config.smoothing;

@@ -44,6 +44,9 @@ const TASK: &str = r#"
 name = "task"
 cameras = ["a"]
 reset = { position_m = [0, 0, 0], travel_z_m = 0.1 }
+[reward]
+classifier = { file = "classifier.bin", sha256 = "0" }
+gate = { position_m = [0, 0, 0], tolerance_m = [0, 0, 0] }
 "#;
 
 const RUN: &str = r#"

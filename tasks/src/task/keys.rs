@@ -124,7 +124,61 @@ pub(super) const KEYS: &[Key] = &[
         Integer(1, 10_000),
         "a reset that takes more steps is given up with an error",
     ),
+    key(
+        "reward.kind",
+        "",
+        OneOf(&["sensor", "classifier"]),
+        "who says that the task is done: the cell's own sensor or the reward classifier; a person's \
+         mark wins over either",
+    ),
     key("reward.success", "", Number(-1000.0, 1000.0), "reward of a step that succeeds"),
     key("reward.step_penalty", "", Number(0.0, 1000.0), "taken off the reward of each step"),
     key("reward.terminate_on_success", "", Bool, "whether success ends the episode"),
+    key(
+        "reward.classifier.file",
+        "",
+        Text,
+        "what `reins classifier train` wrote; a run keeps a copy of its own",
+    )
+    .required(),
+    key(
+        "reward.classifier.debounce_frames",
+        "frames",
+        Integer(1, 100),
+        "so many frames in a row must show success; 2 when left out",
+    ),
+    key(
+        "reward.classifier.sha256",
+        "",
+        Text,
+        "checksum of the file; written into a run's task file, so that all parts of the run judge \
+         by the same classifier",
+    ),
+    key(
+        "reward.gate.position_m",
+        "m",
+        Vector(3, &Number(-10.0, 10.0)),
+        "the task's target: where the TCP is when it is done; base frame. With [reward.gate] the \
+         classifier is believed only near it",
+    )
+    .required(),
+    key(
+        "reward.gate.rpy_rad",
+        "rad",
+        Vector(3, &Number(-2.0 * PI, 2.0 * PI)),
+        "its orientation; that of the start pose when left out",
+    ),
+    key(
+        "reward.gate.tolerance_m",
+        "m",
+        Vector(3, &Number(0.0, 10.0)),
+        "how far from it the TCP may be, along each axis of the base frame",
+    )
+    .required(),
+    key(
+        "reward.gate.tolerance_rad",
+        "rad",
+        Number(0.0, 3.2),
+        "how far it may be turned away from it; any way when left out",
+    ),
 ];

@@ -5,9 +5,10 @@ use proptest::{collection::vec, option, prelude::*};
 use super::*;
 use crate::{
     Action, ActionSource, ActionSpec, ActorId, Append, CameraSpec, EpisodeEnd, EpisodeId,
-    EpisodeKind, EpisodeStart, Features, Frame, GateEvents, Hello, LearnerStep, MAX_ACTION_DIM,
-    Observation, ObservationSpec, Outcome, PolicyVersion, Record, RecordBody, RecordPosition,
-    Refusal, Step, Timestamp, TruncationCause, UnixNanos, WeightsHash, Welcome,
+    EpisodeKind, EpisodeStart, Features, Frame, GateEvents, Hello, Judgement, LearnerStep,
+    MAX_ACTION_DIM, Mark, Observation, ObservationSpec, Outcome, PolicyVersion, Record, RecordBody,
+    RecordPosition, Refusal, RewardSource, Step, Timestamp, TruncationCause, UnixNanos,
+    WeightsHash, Welcome,
 };
 
 /// Any bit pattern but NaN, which is unequal to itself.
@@ -44,6 +45,19 @@ fn observation() -> impl Strategy<Value = Observation> {
     )
 }
 
+fn judgement() -> impl Strategy<Value = Judgement> {
+    let mark =
+        prop_oneof![Just(Mark::Failure), Just(Mark::Success), any::<u8>().prop_map(Mark::Class)];
+    let source = prop_oneof![
+        Just(RewardSource::Task),
+        Just(RewardSource::Classifier),
+        Just(RewardSource::Person)
+    ];
+    (source, option::of(float()), option::of(mark), option::of(any::<bool>())).prop_map(
+        |(source, probability, mark, sensed)| Judgement { source, probability, mark, sensed },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let who = (
         any::<u64>(),
@@ -54,8 +68,8 @@ fn step() -> impl Strategy<Value = Step> {
         action(),
         action(),
     );
-    (who, any::<u32>(), float(), any::<[bool; 2]>(), observation()).prop_map(
-        |(who, gate_events, reward, [terminated, truncated], next_observation)| Step {
+    (who, any::<u32>(), float(), judgement(), any::<[bool; 2]>(), observation()).prop_map(
+        |(who, gate_events, reward, judgement, [terminated, truncated], next_observation)| Step {
             started_at: Timestamp(who.0),
             source: who.1,
             policy_version: PolicyVersion(who.2),
@@ -65,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
             executed_action: who.6,
             gate_events: GateEvents(gate_events),
             reward,
+            judgement,
             terminated,
             truncated,
             next_observation,
@@ -263,7 +278,7 @@ fn another_version_is_refused_and_both_are_named() {
     let error = refused(|bytes| bytes[4..6].copy_from_slice(&7u16.to_le_bytes()));
     assert_eq!(error, CodecError::Version { ours: WIRE_VERSION, theirs: 7 });
     let text = error.to_string();
-    assert!(text.contains("version 7") && text.contains("program 1"), "{text}");
+    assert!(text.contains("version 7") && text.contains("program 2"), "{text}");
 }
 
 #[test]

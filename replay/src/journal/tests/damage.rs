@@ -147,7 +147,7 @@ fn a_record_of_another_version_is_refused_and_both_are_named() {
 fn a_record_over_the_limit_is_refused_and_nothing_is_written() {
     let (mut journal, _) = opened(&MemoryStorage::default(), large_segments());
     let mut long = records().remove(0);
-    if let wire::RecordBody::EpisodeStart(start) = &mut long.body {
+    if let RecordBody::EpisodeStart(start) = &mut long.body {
         start.observation.proprio = vec![0.0; 9 << 20];
     }
     assert!(matches!(journal.append(&long), Err(JournalError::RecordTooLong { .. })));
