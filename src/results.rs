@@ -35,7 +35,7 @@ pub fn report(run_dir: &RunDir, json: bool) -> anyhow::Result<()> {
 /// A run as it stands beside others. Its seed, its budget of threads and where it listens make no
 /// difference of kind.
 pub fn member(run_dir: &RunDir) -> anyhow::Result<Member> {
-    let Configuration { cell, task, run } = run_dir.configuration()?;
+    let Configuration { cell, task, run, .. } = run_dir.configuration()?;
     let budget = (run.budget.env_steps, run.budget.demo_episodes);
     let learning = RunConfig { seed: 0, ..run }.learning_hash();
     let kind = format!("{} {} {learning} {budget:?}", cell.hash(), task.hash());

@@ -58,7 +58,7 @@ pub fn make(folder: &Path, cell: &str, task: &str) -> anyhow::Result<Vec<Finding
     }
     let configuration =
         Configuration::load(&Files { cell: at(CELL), task: at(TASK), config: at(RUN) })?;
-    let Configuration { cell: cell_config, task: task_config, run } = &configuration;
+    let Configuration { cell: cell_config, task: task_config, run, .. } = &configuration;
     let findings = doctor::examine(cell_config, task_config, run);
     if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         bail!("cell {cell} and task {task} do not go together: {}. {}", error.what, error.remedy);

@@ -9,7 +9,8 @@ const ENV_STEPS: u64 = 330;
 
 #[test]
 fn without_demonstrations_the_arm_moves_at_random_until_there_is_a_policy() {
-    let run = run_file(ENV_STEPS, &free_endpoint()).replace("demo_episodes = 2", "demo_episodes = 0");
+    let run =
+        run_file(ENV_STEPS, &free_endpoint()).replace("demo_episodes = 2", "demo_episodes = 0");
     let workplace = Workplace::with_run(&run);
     workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "alone"));
     let run = workplace.run("alone");

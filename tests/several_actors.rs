@@ -122,6 +122,7 @@ fn two_actors_lose_nothing_in_minutes() {
             "actor {n}: {} steps, {} deadlines missed, jitter at most {:?}",
             punctual.steps, punctual.missed, punctual.jitter_max
         );
+        println!("actor {n}: {:?}", status.faults);
         assert_eq!((status.outbox_depth, status.pace_waits), (0, 0), "{status:?}");
         // Both came before training began, so each has counted its own.
         let arrived = Ledger::of(&records).training_steps;

@@ -208,18 +208,18 @@ impl Eye {
         }
     }
 
-    /// Looks between episodes. A camera without noise may show the same while the arm moves where it
-    /// does not look, and no wait would end that: what it gives now counts as new.
+    /// Looks between episodes.
     fn look_at_rest(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
         self.last = None;
-        if self.camera.info().noiseless {
-            self.newest = None;
-        }
         self.look(tcp_pose, 0).map(drop)
     }
 
-    /// Says why a picture that claims to be new cannot be.
+    /// Says why a picture that claims to be new cannot be. A camera without noise may show the same for
+    /// as long as the arm moves where it does not look.
     fn frozen(&mut self, picture: &Frame, tcp_pose: &Pose) -> Option<String> {
+        if self.camera.info().noiseless {
+            return None;
+        }
         let from = match &mut self.newest {
             Some((known, from)) if known == picture => *from.get_or_insert(*tcp_pose),
             _ => {
@@ -317,14 +317,14 @@ mod tests {
         assert_eq!(frozen_at(&[0.0, 20.0, 20.0, 21.0, 20.0]), [0.0; 0]);
     }
 
-    /// Where it does not see the arm it shows the same for good reason, and waiting ends nothing.
+    /// Where it does not see the arm it shows the same for good reason.
     #[test]
-    fn a_camera_without_noise_is_not_waited_for_and_any_other_is() {
-        for (noiseless, goes_on) in [(true, true), (false, false)] {
+    fn a_camera_without_noise_is_never_frozen_and_any_other_may_be() {
+        for (noiseless, sound) in [(true, true), (false, false)] {
             let mut eye = eye(noiseless);
             let looks = [0.0, 0.0, 20.0].map(|place| eye.look(&at(place), 0).is_ok());
-            assert_eq!(looks, [true, true, false]);
-            assert_eq!(eye.look_at_rest(&at(20.0)).is_ok(), goes_on);
+            assert_eq!(looks, [true, true, sound]);
+            assert_eq!(eye.look_at_rest(&at(20.0)).is_ok(), sound);
         }
     }
 }

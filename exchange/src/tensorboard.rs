@@ -179,6 +179,7 @@ fn of_episode(episode: &Episode, env_steps: &mut i64, began: f64) -> Event {
         EpisodeKind::Demonstration => "demonstration",
         EpisodeKind::Training => "training",
         EpisodeKind::Evaluation => "evaluation",
+        EpisodeKind::Labelling => "labelling",
     };
     if start.kind == EpisodeKind::Training {
         *env_steps += steps.len() as i64;

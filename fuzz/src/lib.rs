@@ -22,7 +22,7 @@ pub use journal::journal;
 /// An entry by the name of its target and of its corpus.
 pub type Entry = (&'static str, fn(&[u8]));
 
-pub const ENTRIES: [Entry; 8] = [
+pub const ENTRIES: [Entry; 9] = [
     ("messages", messages),
     ("journal", journal),
     ("checkpoint", checkpoint),

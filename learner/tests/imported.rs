@@ -7,8 +7,9 @@ use learner::ingest::{Identity, Ingest};
 use replay::{Journal, JournalConfig, StoreConfig, View, storage::memory::MemoryStorage};
 use wire::{
     Action, ActionSource, ActionSpec, ActorId, ActorRequest, EpisodeEnd, EpisodeId, EpisodeKind,
-    EpisodeStart, GateEvents, Hello, LearnerReply, Observation, ObservationSpec, Outcome,
-    PolicyVersion, Record, RecordBody, RecordPosition, Refusal, Step, Timestamp, UnixNanos,
+    EpisodeStart, GateEvents, Hello, Judgement, LearnerReply, Observation, ObservationSpec,
+    Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Refusal, Step, Timestamp,
+    UnixNanos,
 };
 
 fn folder() -> &'static Path {
@@ -38,6 +39,7 @@ fn episode(actor: ActorId) -> Vec<Record> {
         executed_action: Action::zeros(1),
         gate_events: GateEvents::default(),
         reward: 1.0,
+        judgement: Judgement::default(),
         terminated: true,
         truncated: false,
         next_observation: observation(),

@@ -20,7 +20,6 @@ use wire::{
 
 use super::episodes;
 use crate::{
-    console,
     parts::{
         self,
         actor::{self as actor_parts, Networks, Recording},
@@ -28,7 +27,11 @@ use crate::{
         networks,
     },
     run_dir::{Configuration, RunDir},
+    terminal,
 };
+
+/// Words of the operator that wait for the control loop; more are refused aloud.
+const OPERATOR_QUEUE: usize = 8;
 
 /// What a folder of labels holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +80,8 @@ pub fn run(
         Some(recording.views.clone()),
         StatusSlot::default(),
     );
-    parts.operator = console::listen()?;
+    let (say, heard) = crossbeam_channel::bounded(OPERATOR_QUEUE);
+    parts.operator = terminal::listen(say)?.then_some(heard);
     let config = actor_parts::config(
         &run_dir.name(),
         configuration,

@@ -120,6 +120,7 @@ impl Showing {
             EpisodeKind::Demonstration => "demonstration",
             EpisodeKind::Training => "training",
             EpisodeKind::Evaluation => "evaluation",
+            EpisodeKind::Labelling => "labelling",
         };
         let is_on_disk = |trouble: &&Trouble| {
             matches!(trouble, Trouble::OutboxFull | Trouble::DiskFull | Trouble::DiskSlow)

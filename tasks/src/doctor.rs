@@ -316,8 +316,8 @@ fn learning(cell: &CellConfig, task: &TaskConfig, run: &RunConfig, findings: &mu
         findings.push(warning(what, "Set budget.demo_episodes; 20 is the default"));
     }
     let pca = run.head.kind == HeadKind::Pca && !task.cameras.is_empty();
-    let frames = budget.explore_steps()
-        + u64::from(budget.demo_episodes) * u64::from(task.episode_steps);
+    let frames =
+        budget.explore_steps() + u64::from(budget.demo_episodes) * u64::from(task.episode_steps);
     if pca && frames < u64::from(run.head.pca_components) {
         findings.push(error(
             format!(

@@ -352,7 +352,9 @@ impl ControlLoop {
         let failed = |what: String| Fault::PolicyFailed(what);
         let drawn = match kind {
             EpisodeKind::Training => self.config.train_with_noise,
-            EpisodeKind::Demonstration | EpisodeKind::Evaluation => self.config.evaluate_with_noise,
+            EpisodeKind::Demonstration | EpisodeKind::Labelling | EpisodeKind::Evaluation => {
+                self.config.evaluate_with_noise
+            }
         };
         let action = match &mut self.policy {
             Some(policy) => policy

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::{
-    ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, GateEvents,
+    ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, GateEvents, Judgement,
     Observation, Outcome, PolicyVersion, Step, Timestamp, TruncationCause, UnixNanos,
 };
 
@@ -56,6 +56,7 @@ impl Segments {
             executed_action: action,
             gate_events: GateEvents::default(),
             reward,
+            judgement: Judgement::default(),
             terminated,
             // The reference ends its time limits like failures, and nothing else ends without a
             // reward.

@@ -249,6 +249,7 @@ impl<'a> Writer<'a> {
                 Some(EpisodeKind::Demonstration) => "that is a demonstration",
                 Some(EpisodeKind::Training) => "of training",
                 Some(EpisodeKind::Evaluation) => "of evaluation",
+                Some(EpisodeKind::Labelling) => "of labelling",
             };
             return Err(ExchangeError::Empty { of });
         }

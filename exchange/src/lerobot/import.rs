@@ -17,8 +17,8 @@ use serde_json::Value;
 use tasks::TaskConfig;
 use wire::{
     Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
-    GateEvents, MAX_ACTION_DIM, Observation, ObservationSpec, Outcome, PolicyVersion, Step,
-    Timestamp, TruncationCause, UnixNanos,
+    GateEvents, Judgement, MAX_ACTION_DIM, Observation, ObservationSpec, Outcome, PolicyVersion,
+    Step, Timestamp, TruncationCause, UnixNanos,
 };
 
 use super::{
@@ -430,6 +430,7 @@ impl StepDraft {
             executed_action: self.executed_action,
             gate_events: self.gate_events,
             reward: self.reward.unwrap_or(otherwise),
+            judgement: Judgement::default(),
             terminated: self.terminated,
             truncated: self.truncated,
             next_observation,
@@ -494,7 +495,7 @@ impl Assembler<'_> {
             || (samples[last].done && samples[last].success.is_none() && rewarded);
         if self.options.assume_success {
             let step = &mut samples[last].step;
-            step.reward = Some(self.task.reward.of(true));
+            step.reward = Some(self.task.reward.of(1.0));
             (step.terminated, step.truncated) = (true, false);
         }
         let terminated = samples[last].step.terminated;
@@ -548,7 +549,7 @@ impl Assembler<'_> {
             samples.into_iter().map(|sample| (sample.observation, sample.step)).unzip();
         let mut seen = observations.into_iter().chain([last_seen]);
         let first = seen.next().expect("an episode has a row");
-        let idle = self.task.reward.of(false);
+        let idle = self.task.reward.of(0.0);
         let steps = drafts.into_iter().zip(seen).map(|(draft, next)| draft.followed_by(next, idle));
         (first, steps.collect())
     }
