@@ -150,11 +150,11 @@ fn a_killed_collection_goes_on_and_loses_nothing() {
         matches!(&record.body, RecordBody::EpisodeEnd(end) if end.outcome != Outcome::Unknown)
     });
     assert_eq!(whole.count(), 2);
-    let starts = after.iter().filter_map(|record| match &record.body {
+    let mut starts = after.iter().filter_map(|record| match &record.body {
         RecordBody::EpisodeStart(start) => Some(start.kind),
         _ => None,
     });
-    assert!(starts.into_iter().all(|kind| kind == EpisodeKind::Labelling));
+    assert!(starts.all(|kind| kind == EpisodeKind::Labelling));
 }
 
 #[test]
