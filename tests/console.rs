@@ -168,22 +168,17 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Watches an arm that was moving a moment ago until it has long been still: when it came to rest.
+/// Watches an arm that was pushed sideways a moment ago until it has long been still: when it came to
+/// rest. Only sideways: an arm whose actions count from where it is sinks a little while it holds.
 pub fn time_to_hold(watcher: &mut Watcher) -> Duration {
     let began = now();
     let mut seen = Vec::new();
     while began.elapsed() < WATCH {
-        let at = watcher.state().unwrap().state.tcp_pose.translation.vector;
-        seen.push((began.elapsed(), at));
+        let sideways = watcher.state().unwrap().state.tcp_pose.translation.vector.y;
+        seen.push((began.elapsed(), sideways));
         thread::sleep(Duration::from_millis(2));
     }
     let rest = seen[seen.len() - 1].1;
-    let moving = seen.iter().rfind(|(_, at)| (at - rest).norm() > STILL_M);
-    let time = moving.map_or(Duration::ZERO, |(when, _)| *when);
-    if time > HOLD_WITHIN {
-        for (when, at) in seen.iter().step_by(20) {
-            println!("{when:?}: {:.1} mm to go {:?}", 1e3 * (at - rest).norm(), (at - rest) * 1e3);
-        }
-    }
-    time
+    let moving = seen.iter().rfind(|(_, at)| (at - rest).abs() > STILL_M);
+    moving.map_or(Duration::ZERO, |(when, _)| *when)
 }
