@@ -12,6 +12,8 @@ mod rig;
 mod episodes;
 #[path = "actor/faults.rs"]
 mod faults;
+#[path = "actor/gripper.rs"]
+mod gripper;
 #[path = "actor/link.rs"]
 mod link;
 #[path = "actor/policy.rs"]

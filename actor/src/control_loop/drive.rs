@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use drivers::EpisodeBrief;
+use drivers::{EpisodeBrief, TeleopSample};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tasks::EpisodeRules;
@@ -162,6 +162,7 @@ impl ControlLoop {
             source: decision.choice.source,
             takeover,
             succeeded: self.devices.success.succeeded(),
+            lost: self.devices.success.lost(),
             stop,
         });
         self.tally.env_steps += u64::from(kind == EpisodeKind::Training);
@@ -326,9 +327,8 @@ impl ControlLoop {
                 if !sample.value.engaged {
                     return Hand::Resting;
                 }
-                Hand::Engaged(
-                    self.map.from_teleop(&sample.value.twist, &tcp_pose.rotation).clipped(),
-                )
+                let TeleopSample { twist, gripper, .. } = &sample.value;
+                Hand::Engaged(self.map.from_teleop(twist, *gripper, &tcp_pose.rotation).clipped())
             }
             _ => {
                 self.status.faults.teleop_lost += 1;

@@ -3,7 +3,8 @@
 //! `.` the hand rests · `H` it moves the arm along +x · `x` the device is lost · `s` as `.`, and the
 //! task succeeds · `S` as `H`, and the task succeeds · `Q` as `.`, and the actor is told to end · `R` as `.`, and the arm stops by itself ·
 //! `F` as `.`, and something presses hard against the tool · `E` as `.`, and the robot's own stop is
-//! pressed · `A` as `.`, and the arm is away for a second · `!` the process dies. The last string
+//! pressed · `A` as `.`, and the arm is away for a second · `C` the hand presses the button that closes
+//! the gripper · `!` the process dies. The last string
 //! holds for all further episodes, its last letter for all
 //! further steps.
 
@@ -14,11 +15,12 @@ use std::sync::{
 
 use drivers::{
     Arm, ArmError, ArmMode, ArmState, Camera, CameraError, CameraInfo, EpisodeBrief, Fixture,
-    FixtureError, SafeTarget, Stamped, StopKind, SuccessSensor, Teleop, TeleopError, TeleopSample,
+    FixtureError, Gripper, GripperError, GripperState, SafeGrip, SafeTarget, Stamped, StopKind,
+    SuccessSensor, Teleop, TeleopError, TeleopSample,
 };
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use wire::{
-    Clock, Frame, ManualClock, Timestamp,
+    Clock, Frame, GripperCommand, ManualClock, Timestamp,
     geometry::{Pose, Twist, Wrench},
 };
 
@@ -36,6 +38,9 @@ pub struct World {
     mode: ArmMode,
     away_until: Timestamp,
     stops: Vec<StopKind>,
+    /// How far the gripper is open; it goes at once where it is told, unless it is stuck.
+    opening: f64,
+    stuck: bool,
     /// Share of the way to its target that the arm makes in one command.
     stiffness: f64,
     /// Where the arm was when it was sent where.
@@ -61,6 +66,8 @@ impl Cell {
             mode: ArmMode::Idle,
             away_until: Timestamp(0),
             stops: vec![],
+            opening: 0.0,
+            stuck: false,
             stiffness: 1.0,
             commands: vec![],
         })))
@@ -81,6 +88,15 @@ impl Cell {
     /// The arm follows its targets softly from now on.
     pub fn soften(&self, stiffness: f64) {
         self.world().stiffness = stiffness;
+    }
+
+    /// The gripper stays as it is from now on.
+    pub fn block_gripper(&self) {
+        self.world().stuck = true;
+    }
+
+    pub fn opening(&self) -> f64 {
+        self.world().opening
     }
 
     pub fn commands(&self) -> Vec<[Pose; 2]> {
@@ -127,6 +143,7 @@ impl Arm for Cell {
                 force: Vector3::z() * if world.letter == 'F' { 40.0 } else { 0.0 },
                 torque: Vector3::zeros(),
             }),
+            gripper: None,
         }))
     }
 
@@ -157,13 +174,32 @@ impl Arm for Cell {
     }
 }
 
+impl Gripper for Cell {
+    fn state(&self) -> Result<Stamped<GripperState>, GripperError> {
+        let world = self.world();
+        Ok(world.stamped(GripperState { opening: world.opening }))
+    }
+
+    fn command(&mut self, grip: SafeGrip) -> Result<(), GripperError> {
+        let mut world = self.world();
+        if !world.stuck {
+            world.opening = if grip.opens() { 1.0 } else { 0.0 };
+        }
+        Ok(())
+    }
+}
+
 impl Teleop for Cell {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
         let mut world = self.world();
         let letter = world.next_letter();
-        let engaged = matches!(letter, 'H' | 'S');
+        let moves = matches!(letter, 'H' | 'S');
         let mut twist = [0.0; 6];
-        twist[0] = if engaged { 0.5 } else { 0.0 };
+        twist[0] = if moves { 0.5 } else { 0.0 };
+        let (gripper, engaged) = match letter {
+            'C' => (GripperCommand::Close, true),
+            _ => (GripperCommand::Stay, moves),
+        };
         match letter {
             '!' => panic!("the process dies"),
             'x' => return Err(TeleopError::Gone("pulled".into())),
@@ -173,7 +209,7 @@ impl Teleop for Cell {
             'A' => world.away_until = world.clock.now() + std::time::Duration::from_secs(1),
             _ => {}
         }
-        Ok(world.stamped(TeleopSample { twist, engaged }))
+        Ok(world.stamped(TeleopSample { twist, gripper, engaged }))
     }
 
     fn announce(&mut self, brief: &EpisodeBrief) {

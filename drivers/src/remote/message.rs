@@ -21,6 +21,7 @@ pub(super) enum DeviceRequest {
     Announce(EpisodeBrief),
     Prepare(EpisodeBrief),
     Succeeded,
+    Lost,
 }
 
 /// What goes to the gate.
@@ -53,6 +54,7 @@ pub(super) enum DeviceReply {
     Sample(Result<Aged<TeleopSample>, TeleopError>),
     Prepared(Result<(), FixtureError>),
     Succeeded(bool),
+    Lost(bool),
 }
 
 /// A reading and how old it was when it was sent: the two processes have clocks of their own.

@@ -164,6 +164,7 @@ impl Desk {
                 DeviceReply::Prepared(lock(&self.fixture).prepare(&brief))
             }
             DeviceRequest::Succeeded => DeviceReply::Succeeded(lock(&self.success).succeeded()),
+            DeviceRequest::Lost => DeviceReply::Lost(lock(&self.success).lost()),
         }
     }
 

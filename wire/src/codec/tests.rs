@@ -263,7 +263,7 @@ fn another_version_is_refused_and_both_are_named() {
     let error = refused(|bytes| bytes[4..6].copy_from_slice(&7u16.to_le_bytes()));
     assert_eq!(error, CodecError::Version { ours: WIRE_VERSION, theirs: 7 });
     let text = error.to_string();
-    assert!(text.contains("version 7") && text.contains("program 1"), "{text}");
+    assert!(text.contains("version 7") && text.contains("program 2"), "{text}");
 }
 
 #[test]
