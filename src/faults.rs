@@ -43,6 +43,7 @@ pub fn around_devices(devices: Devices, faults: &Faults) -> Devices {
     let teleop = |teleop| Box::new(FaultyTeleop::new(teleop, faults, clock.clone())) as _;
     Devices {
         arm: Box::new(FaultyArm::new(devices.arm, faults, clock.clone())),
+        gripper: devices.gripper,
         cameras: devices.cameras.into_iter().map(camera).collect(),
         teleop: devices.teleop.map(teleop),
         fixture: devices.fixture,

@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use sim::Happening;
 use tasks::{ActionMap, Measured, Observer, TaskConfig};
-use wire::{Action, EpisodeId, Observation, Record, RecordBody, Timestamp, geometry::Pose};
+use wire::{
+    Action, EpisodeId, GripperCommand, Observation, Record, RecordBody, Timestamp, geometry::Pose,
+};
 
 /// Real numbers that are computed again from what the cell wrote may differ by this.
 const TOLERANCE: f32 = 1e-3;
@@ -94,13 +96,14 @@ fn attempts(happenings: &[Happening]) -> Vec<Attempt> {
             }
             Happening::Measured { tcp_pose, twist, wrench, .. } => {
                 let (tcp_pose, twist, wrench) = (*tcp_pose, *twist, Some(*wrench));
-                readings.push(Measured { tcp_pose, twist, wrench });
+                readings.push(Measured { tcp_pose, twist, wrench, gripper: None });
             }
             Happening::Commanded { target, .. } => {
                 let Some(attempt) = attempt else { continue };
                 attempt.happened = attempt.moments.len();
                 targets.push(*target);
             }
+            Happening::Gripped { .. } => {}
             Happening::Stopped { .. } => {
                 if let Some(attempt) = attempt {
                     attempt.happened = attempt.moments.len();
@@ -295,7 +298,9 @@ impl Comparison<'_> {
         // An arm that stopped has done what brings it to where it then was.
         let rested = moment.readings.iter().filter(|_| self.times == Times::Real && moment.stopped);
         let map = ActionMap::new(self.task);
-        let action = |target, from: &Measured| map.action(target, &from.tcp_pose, None).clipped();
+        let action = |target, from: &Measured| {
+            map.action(target, GripperCommand::Stay, &from.tcp_pose, None).clipped()
+        };
         let targets = targets.iter().chain(rested.map(|reading| &reading.tcp_pose));
         let pairs = targets.flat_map(|target| from.iter().map(move |from| (target, *from)));
         pairs.map(|(target, from)| action(target, from)).collect()

@@ -5,8 +5,8 @@ use sim::Happening;
 use tasks::{ActionMap, Measured, Observer, TaskConfig};
 use wire::{
     Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
-    GateEvents, Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Step,
-    Timestamp, UnixNanos,
+    GateEvents, GripperCommand, Observation, Outcome, PolicyVersion, Record, RecordBody,
+    RecordPosition, Step, Timestamp, UnixNanos,
     geometry::{Pose, Twist, Wrench},
 };
 
@@ -42,7 +42,12 @@ fn run() -> (Vec<Happening>, Vec<Record>) {
         observer.reset(pose(0.5));
         for step in 0..=STEPS {
             let x = 0.5 + 0.001 * f64::from(step);
-            let measured = Measured { tcp_pose: pose(x), twist: Twist::default(), wrench: None };
+            let measured = Measured {
+                tcp_pose: pose(x),
+                twist: Twist::default(),
+                wrench: None,
+                gripper: None,
+            };
             happenings.push(Happening::Measured {
                 at: at(step),
                 tcp_pose: pose(x),
@@ -59,7 +64,8 @@ fn run() -> (Vec<Happening>, Vec<Record>) {
                 features: vec![],
             };
             let before = pose(x - 0.001);
-            let executed = ActionMap::new(&task()).action(&pose(x), &before, None).clipped();
+            let stay = GripperCommand::Stay;
+            let executed = ActionMap::new(&task()).action(&pose(x), stay, &before, None).clipped();
             let body = if step == 0 {
                 RecordBody::EpisodeStart(EpisodeStart {
                     kind: EpisodeKind::Training,

@@ -7,6 +7,7 @@ use std::{
 
 use learner::{checkpoint, metrics};
 use replay::DiskStorage;
+use wire::{EpisodeKind, Record, RecordBody};
 
 use crate::{
     imitation::hg_dagger,
@@ -122,6 +123,62 @@ fn imitation_that_was_killed_is_resumed_exactly_too() {
     assert!(expected.journal == resumed.journal, "the journals differ");
     assert!(expected.checkpoints == resumed.checkpoints, "the training states differ");
     assert!(expected.policy == resumed.policy, "the policies differ");
+}
+
+/// The same with a gripper whose commands are learned.
+fn gripping() -> Workplace {
+    let workplace = workplace();
+    workplace.write("cell.toml", include_str!("../configs/cells/sim-pick-cube.toml"));
+    let task = include_str!("../configs/tasks/pick-cube.toml");
+    workplace.write("task.toml", &task.replace("[\"front\", \"wrist\"]", "[\"wrist\"]"));
+    workplace
+}
+
+#[test]
+fn a_run_that_learns_to_grip_goes_on_the_same_too() {
+    let untouched = gripping();
+    untouched.must(train(&untouched));
+    let expected = Left::by(&untouched.run("lockstep"));
+    assert!(expected.metrics.iter().all(|line| line.metrics.grasp_critic_loss.is_some()));
+    check_grips(&untouched.run("lockstep").records());
+
+    let killed = gripping();
+    assert!(kill_when(&killed, |run| last_checkpoint(run) >= 40), "the run ended before");
+    killed.must(killed.reins(&["resume", "lockstep", "--json"]));
+    Left::by(&killed.run("lockstep")).assert_is(&expected);
+}
+
+/// The person closed the gripper in each demonstration, and the policy commanded it in training.
+fn check_grips(records: &[Record]) {
+    let (mut demonstrations, mut closed, mut proposed) = (0, 0, 0);
+    let mut kind = EpisodeKind::Evaluation;
+    let mut closed_in = None;
+    for record in records {
+        match &record.body {
+            RecordBody::EpisodeStart(start) => {
+                kind = start.kind;
+                demonstrations += usize::from(kind == EpisodeKind::Demonstration);
+            }
+            RecordBody::Step(step) => {
+                let entry = |action: &wire::Action| action.as_slice()[3];
+                assert_eq!(step.executed_action.dim(), 4);
+                assert!([-1.0, 0.0, 1.0].contains(&entry(&step.executed_action)));
+                let closes = entry(&step.executed_action) < 0.0;
+                let episode = record.position.episode;
+                if kind == EpisodeKind::Demonstration && closes && closed_in != Some(episode) {
+                    closed += 1;
+                    closed_in = Some(episode);
+                }
+                if let Some(action) = &step.policy_action {
+                    assert!([-1.0, 0.0, 1.0].contains(&entry(action)));
+                    proposed += 1;
+                }
+            }
+            RecordBody::EpisodeEnd(_) => {}
+        }
+    }
+    assert!(demonstrations > 0 && closed == demonstrations, "{closed} of {demonstrations}");
+    assert!(proposed >= ENV_STEPS, "{proposed} steps");
 }
 
 /// Flips a bit in the middle of a checkpoint.

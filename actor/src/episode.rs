@@ -20,6 +20,8 @@ pub struct StepSeen {
     /// A person took over in this step.
     pub takeover: bool,
     pub ruling: Ruling,
+    /// The task cannot be done any more.
+    pub lost: bool,
     /// Something other than the task asks for the end.
     pub stop: Option<TruncationCause>,
 }
@@ -89,23 +91,19 @@ impl Episode {
         };
         let verdict = self.rules.judge(self.end.steps, &ruling);
         self.episode_return += verdict.reward;
-        let truncation =
-            if verdict.terminated { None } else { self.stop(seen).or(verdict.truncation) };
-        if verdict.terminated || truncation.is_some() {
+        let terminated = verdict.terminated || seen.lost;
+        let truncation = if terminated { None } else { self.stop(seen).or(verdict.truncation) };
+        if terminated || truncation.is_some() {
             self.phase = Phase::Ended;
             self.end.truncation = truncation;
             self.end.outcome = match truncation {
                 _ if verdict.failed => Outcome::Failure,
                 _ if verdict.succeeded => Outcome::Success,
-                Some(TruncationCause::TimeLimit) => Outcome::Failure,
+                None | Some(TruncationCause::TimeLimit) => Outcome::Failure,
                 _ => Outcome::Unknown,
             };
         }
-        Judged {
-            reward: verdict.reward,
-            terminated: verdict.terminated,
-            truncated: truncation.is_some(),
-        }
+        Judged { reward: verdict.reward, terminated, truncated: truncation.is_some() }
     }
 
     /// Ends the episode for `cause` between two steps, unless it has ended.
@@ -153,8 +151,8 @@ mod tests {
     }
 
     /// Runs one letter per step until the episode is over: `p` the policy drives, `H` a person
-    /// takes over, `h` goes on driving, `S` success, `X` a person says failure, `o` the operator ends
-    /// it, `f` a fault.
+    /// takes over, `h` goes on driving, `S` success, `X` a person says failure, `L` lost, `o` the operator
+    /// ends it, `f` a fault.
     fn check(kind: EpisodeKind, steps: &str, expected: EpisodeEnd) {
         let brief = EpisodeBrief { episode: EpisodeId(0), kind, seed: 0 };
         let mut episode = Episode::new(brief, rules(true));
@@ -170,6 +168,7 @@ mod tests {
                         'X' => Ruling { failed: true, ..Ruling::default() },
                         letter => success(letter == 'S'),
                     },
+                    lost: letter == 'L',
                     stop: match letter {
                         'o' => Some(TruncationCause::Operator),
                         'f' => Some(TruncationCause::Fault),
@@ -193,6 +192,11 @@ mod tests {
     #[test]
     fn success_terminates() {
         check(Training, "ppS", end(Outcome::Success, None, [3, 0, 0]));
+    }
+
+    #[test]
+    fn what_cannot_be_done_any_more_is_a_failure_and_terminates() {
+        check(Training, "ppL", end(Outcome::Failure, None, [3, 0, 0]));
     }
 
     #[test]
@@ -253,6 +257,7 @@ mod tests {
             source: ActionSource::Policy,
             takeover: false,
             ruling: success(succeeded),
+            lost: false,
             stop: None,
         };
         let rewards = [episode.step(step(false)).reward, episode.step(step(true)).reward];
@@ -267,6 +272,7 @@ mod tests {
             source: ActionSource::Policy,
             takeover: false,
             ruling: success(true),
+            lost: false,
             stop: None,
         };
         assert!(!episode.step(seen).is_over());

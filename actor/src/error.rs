@@ -41,4 +41,9 @@ pub enum ResetFailure {
     ArmFault(Fault),
     #[error("{0}")]
     Observation(String),
+    #[error(
+        "the gripper did not open in {steps} steps: see that nothing blocks it, or raise \
+         reset.timeout_steps"
+    )]
+    GripperClosed { steps: u32 },
 }

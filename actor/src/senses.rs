@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivers::{ArmMode, ArmState, Camera, CameraError, GuardedArm};
+use drivers::{ArmError, ArmMode, ArmState, Camera, CameraError, GuardedArm};
 use tasks::{Measured, Observer, TaskConfig};
 use wire::{Clock, Features, Frame, Observation, ObservationSpec, WeightsHash, geometry::Pose};
 
@@ -25,10 +25,14 @@ pub struct Senses {
     cameras: Vec<Eye>,
     encoder: Option<Box<dyn Encoder>>,
     observer: Observer,
+    needs_gripper: bool,
     spec: ObservationSpec,
     stale_frames_max: u32,
     stale_frames: u64,
 }
+
+/// What a gripper that is silent, or not there, is told of.
+const SILENT: &str = "it does not say how far it is open, and the task needs that";
 
 /// A picture that stays the same while the TCP moves by so much (m) is not new, whatever the camera
 /// says. An arm that stands still may see the same for as long as it likes.
@@ -91,6 +95,7 @@ impl Senses {
             cameras: cameras.into_iter().zip(age_max).map(eye).collect(),
             encoder,
             observer: Observer::new(task),
+            needs_gripper: task.needs_gripper(),
             spec,
             stale_frames_max,
             stale_frames: 0,
@@ -130,8 +135,15 @@ impl Senses {
         let began = host.now();
         let state = measured(gate)?;
         let captured_at = clock.now();
-        let measured =
-            Measured { tcp_pose: state.tcp_pose, twist: state.twist, wrench: state.wrench };
+        if self.needs_gripper && state.gripper.is_none() {
+            return Err(Fault::ArmFailed(ArmError::Gripper(SILENT.into()).to_string()));
+        }
+        let measured = Measured {
+            tcp_pose: state.tcp_pose,
+            twist: state.twist,
+            wrench: state.wrench,
+            gripper: state.gripper,
+        };
         let proprio = self.observer.proprio(&measured, gate.target(captured_at).as_ref());
         let frames = self.frames(&state.tcp_pose)?;
         let observed = host.now();

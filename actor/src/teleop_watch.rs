@@ -11,7 +11,7 @@ pub struct TeleopWatch {
     /// So long a hand may push exactly the same.
     same_max: Duration,
     /// The push that repeats itself, and since when.
-    push: Option<([f64; 6], Timestamp)>,
+    push: Option<(TeleopSample, Timestamp)>,
 }
 
 impl TeleopWatch {
@@ -31,9 +31,9 @@ impl TeleopWatch {
             return false;
         }
         match self.push {
-            Some((twist, since)) if twist == sample.twist => now.since(since) > self.same_max,
+            Some((push, since)) if push == *sample => now.since(since) > self.same_max,
             _ => {
-                self.push = Some((sample.twist, now));
+                self.push = Some((*sample, now));
                 false
             }
         }
@@ -52,7 +52,7 @@ mod tests {
         let looks = pushes.chars().enumerate().map(|(i, letter)| {
             let push = letter.to_digit(10);
             let twist = [push.unwrap_or_default().into(), 0.0, 0.0, 0.0, 0.0, 0.0];
-            let sample = TeleopSample { twist, engaged: push.is_some() };
+            let sample = TeleopSample { twist, engaged: push.is_some(), ..TeleopSample::default() };
             let stuck = watch.is_stuck(Timestamp(i as u64 * 100_000_000), &sample);
             if stuck { 'x' } else { '-' }
         });

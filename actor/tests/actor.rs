@@ -12,6 +12,8 @@ mod rig;
 mod episodes;
 #[path = "actor/faults.rs"]
 mod faults;
+#[path = "actor/gripper.rs"]
+mod gripper;
 #[path = "actor/judgement.rs"]
 mod judgement;
 #[path = "actor/link.rs"]

@@ -43,7 +43,7 @@ impl Teleop for PageTeleop {
             Says::Nothing => other.unwrap_or(Ok(rest)),
             Says::Rest => Ok(rest),
             Says::Push { push, age } => {
-                let value = TeleopSample { twist: push, engaged: true };
+                let value = TeleopSample { twist: push, engaged: true, ..TeleopSample::default() };
                 Ok(Stamped { at: at.before(age), value })
             }
             Says::Lost(loss) => Err(TeleopError::Gone(loss.to_string())),
@@ -77,7 +77,8 @@ mod tests {
 
     impl Teleop for Stubborn {
         fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
-            let value = TeleopSample { twist: [0.0, 0.0, -1.0, 0.0, 0.0, 0.0], engaged: true };
+            let twist = [0.0, 0.0, -1.0, 0.0, 0.0, 0.0];
+            let value = TeleopSample { twist, engaged: true, ..TeleopSample::default() };
             Ok(Stamped { at: Timestamp(0), value })
         }
     }

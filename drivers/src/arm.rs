@@ -39,6 +39,9 @@ pub struct ArmState {
     pub joint_velocities: Vec<f64>,
     /// What the environment exerts on the tool, where the arm can tell.
     pub wrench: Option<Wrench>,
+    /// How far the gripper at the tool is open: 0 closed, 1 wide open. The gate fills it in where the
+    /// cell has a gripper and its state is fresh.
+    pub gripper: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,8 @@ pub enum ArmError {
     Gone(String),
     #[error("another client commands the arm, or none has asked to")]
     NotInCommand,
+    #[error("its gripper: {0}")]
+    Gripper(String),
     #[error("the gate holds the arm back: {0}")]
     Refused(Trip),
 }

@@ -29,4 +29,10 @@ pub trait Fixture: Send {
 /// Says whether the task is done: a sensor, a person's button, or the simulator's own knowledge.
 pub trait SuccessSensor: Send {
     fn succeeded(&mut self) -> bool;
+
+    /// The task cannot be done any more in this episode: the work-piece is out of reach. Ends the
+    /// episode as a failure.
+    fn lost(&mut self) -> bool {
+        false
+    }
 }

@@ -11,6 +11,7 @@ mod core;
 mod counts;
 mod force;
 mod goal;
+mod grip;
 mod joints;
 mod limits;
 mod profile;
@@ -21,11 +22,15 @@ mod workspace;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wire::{Timestamp, geometry::Pose};
+use wire::{GateEvents, GripperCommand, Timestamp, geometry::Pose};
 
-use self::core::{Core, Order, Seen};
+use self::{
+    core::{Core, Order, Seen},
+    grip::Grip,
+};
 pub use self::{
     counts::GateCounts,
+    grip::{GripperLimits, SafeGrip},
     limits::{ForceLimits, GateLimits, JointLimits, MotionLimits, TICK},
     refusal::Trip,
     target::{Command, Executed, GateReport, SafeTarget},
@@ -33,7 +38,7 @@ pub use self::{
     workspace::WorkspaceBox,
 };
 use crate::{
-    GuardedArm, Stamped,
+    Gripper, GuardedArm, Stamped,
     arm::{Arm, ArmError, ArmState, StopKind},
 };
 
@@ -50,8 +55,21 @@ pub struct Gate<A: Arm>(Arc<Mutex<Device<A>>>);
 struct Device<A> {
     arm: A,
     core: Core,
-    /// Why the arm did not take a target; told to whoever commands next.
+    gripper: Option<Jaws>,
+    /// Why the arm or the gripper did not take what it was sent; told to whoever commands next.
     failure: Option<ArmError>,
+}
+
+/// The gripper at the arm's tool.
+struct Jaws {
+    gripper: Box<dyn Gripper>,
+    grip: Grip,
+}
+
+impl std::fmt::Debug for Jaws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Jaws").field("grip", &self.grip).finish_non_exhaustive()
+    }
 }
 
 impl<A: Arm> Drop for Gate<A> {
@@ -65,7 +83,14 @@ impl<A: Arm> Drop for Gate<A> {
 impl<A: Arm> Gate<A> {
     pub fn new(arm: A, limits: GateLimits) -> Self {
         let core = Core::new(limits);
-        Self(Arc::new(Mutex::new(Device { arm, core, failure: None })))
+        Self(Arc::new(Mutex::new(Device { arm, core, gripper: None, failure: None })))
+    }
+
+    /// With a gripper at the tool, whose commands are posted with the arm's.
+    #[must_use]
+    pub fn with_gripper(self, gripper: Box<dyn Gripper>, limits: GripperLimits) -> Self {
+        self.device().gripper = Some(Jaws { gripper, grip: Grip::new(limits) });
+        self
     }
 
     fn device(&self) -> MutexGuard<'_, Device<A>> {
@@ -88,6 +113,7 @@ impl<A: Arm> GuardedArm for Gate<A> {
         let mut device = self.device();
         let mut state = device.look()?;
         state.value.mode = device.core.mode(state.value.mode);
+        state.value.gripper = device.opening(state.at);
         Ok(state)
     }
 
@@ -112,13 +138,19 @@ impl<A: Arm> GuardedArm for Gate<A> {
         if !core::is_usable(&state) {
             return Err(ArmError::NoState);
         }
-        device.core.command(now, &state, command).map_err(ArmError::Refused)
+        let report = device.core.command(now, &state, command).map_err(ArmError::Refused)?;
+        device.post(now, command)?;
+        Ok(report)
     }
 
     fn settle(&mut self) -> Result<Executed, ArmError> {
         let mut device = self.device();
         let measured = device.look()?.value.tcp_pose;
-        Ok(device.core.settle(&measured))
+        let gripper = match &mut device.gripper {
+            Some(jaws) => jaws.grip.settle(),
+            None => GripperCommand::Stay,
+        };
+        Ok(Executed { gripper, ..device.core.settle(&measured) })
     }
 
     fn hand_over(&mut self) {
@@ -181,6 +213,39 @@ impl<A: Arm> Device<A> {
             self.core.arm_failed();
             self.failure = Some(failure);
         }
+        self.send_grip(now);
+    }
+
+    /// Leaves the gripper's part of a command to the device loop.
+    fn post(&mut self, now: Timestamp, command: &Command) -> Result<(), ArmError> {
+        let until = now + command.valid_for.min(self.core.limits().lease);
+        match (&mut self.gripper, command.gripper) {
+            (None, GripperCommand::Stay) => {}
+            (None, _) => return Err(ArmError::Gripper("the cell has none".into())),
+            (Some(jaws), gripper) => {
+                if !jaws.grip.post(now, gripper, until) {
+                    self.core.note(GateEvents::GRIPPER);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send_grip(&mut self, now: Timestamp) {
+        let follows = self.core.follows();
+        let Some(jaws) = &mut self.gripper else { return };
+        if let Some(grip) = jaws.grip.tick(now, follows)
+            && let Err(error) = jaws.gripper.command(grip)
+        {
+            self.failure = Some(ArmError::Gripper(error.to_string()));
+        }
+    }
+
+    /// How far the gripper is open, if it has said so lately, seen from `now`.
+    fn opening(&self, now: Timestamp) -> Option<f64> {
+        let state = self.gripper.as_ref()?.gripper.state().ok()?;
+        let fresh = now.since(state.at) <= self.core.limits().state_age_max;
+        (fresh && state.value.opening.is_finite()).then(|| state.value.opening.clamp(0.0, 1.0))
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), ArmError> {

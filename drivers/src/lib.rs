@@ -1,4 +1,4 @@
-//! Devices of a robot cell behind four traits, and the gate that stands before every arm.
+//! Devices of a robot cell behind traits, and the gate that stands before every arm and gripper.
 //!
 //! No driver call may block longer than its deadline; each driver owns its threads.
 
@@ -6,6 +6,7 @@ pub mod arm;
 pub mod camera;
 pub mod cell;
 pub mod gate;
+pub mod gripper;
 pub mod guarded;
 pub mod remote;
 pub mod teleop;
@@ -13,7 +14,11 @@ pub mod teleop;
 pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
 pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
-pub use gate::{Command, Gate, GateCounts, GateLimits, GateReport, SafeTarget, WorkspaceBox};
+pub use gate::{
+    Command, Gate, GateCounts, GateLimits, GateReport, GripperLimits, SafeGrip, SafeTarget,
+    WorkspaceBox,
+};
+pub use gripper::{Gripper, GripperError, GripperState};
 pub use guarded::GuardedArm;
 pub use teleop::{Teleop, TeleopError, TeleopSample};
 

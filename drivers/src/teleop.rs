@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use wire::GripperCommand;
 
 use wire::Mark;
 
@@ -14,6 +15,8 @@ use crate::{EpisodeBrief, Stamped};
 pub struct TeleopSample {
     /// Linear and angular command in [-1, 1], operator frame = base frame: [vx vy vz wx wy wz].
     pub twist: [f64; 6],
+    /// Which of the gripper's buttons is pressed.
+    pub gripper: GripperCommand,
     /// The hand is on the device and wants to drive.
     pub engaged: bool,
 }

@@ -6,8 +6,8 @@ use replay::{Journal, JournalConfig};
 use tasks::TaskConfig;
 use wire::{
     Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
-    GateEvents, Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Step,
-    Timestamp, TruncationCause, UnixNanos,
+    GateEvents, Judgement, Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition,
+    Step, Timestamp, TruncationCause, UnixNanos,
 };
 
 /// Three numbers of state, three of action, pictures of 16 x 16.
@@ -79,6 +79,7 @@ pub fn episode(
             executed_action: action(),
             gate_events: GateEvents(index % 5),
             reward: if last && success { 1.0 } else { -0.01 },
+            judgement: Judgement::default(),
             terminated: last && success,
             truncated: last && !success,
             next_observation: observation(task, seed + 1 + u64::from(index), at + 100_000_003),

@@ -4,6 +4,7 @@ use nets::{architecture::Architecture, head::ObservationBatch};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
+use wire::{GripperCommand, action::gripper_entries};
 
 /// `n` transitions, those of the demo view first.
 #[derive(Debug)]
@@ -30,6 +31,40 @@ pub struct GraspColumns {
     pub command: Tensor,
     /// `[n]`, f32, 0 or below: what moving the gripper costs. The other critics do not see it.
     pub penalty: Tensor,
+}
+
+/// Sampled actions in their parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionParts {
+    /// `[n, action]`: what moves the arms.
+    pub motion: Vec<f32>,
+    /// `[n, grippers]`
+    pub grippers: Vec<f32>,
+    /// `[n]`: minus `penalty` for each gripper that the action moves.
+    pub penalty: Vec<f32>,
+}
+
+/// Takes the `grippers` entries out of each action of `sampled`. As in the reference a command costs
+/// when it moves a gripper: to close one that is open, or to open one that is closed.
+pub fn split_actions(sampled: &replay::Batch, grippers: usize, penalty: f32) -> ActionParts {
+    let n = sampled.len();
+    let dim = sampled.action.len() / n.max(1);
+    let mut parts = ActionParts { motion: vec![], grippers: vec![], penalty: vec![0.0; n] };
+    for (row, action) in sampled.action.chunks_exact(dim.max(1)).enumerate() {
+        let before = &sampled.gripper_before[row * grippers..][..grippers];
+        let mut from = 0;
+        for (at, before) in gripper_entries(dim, grippers).zip(before) {
+            parts.motion.extend_from_slice(&action[from..at]);
+            parts.grippers.push(action[at]);
+            let command = GripperCommand::from_entry(action[at]);
+            if command.changes(GripperCommand::from_entry(*before)) {
+                parts.penalty[row] -= penalty;
+            }
+            from = at + 1;
+        }
+        parts.motion.extend_from_slice(&action[from..]);
+    }
+    parts
 }
 
 /// Which action of a step the critics learn the value of.
@@ -157,6 +192,51 @@ mod tests {
         assert!(both.chunks(2).all(|row| row[0] == row[1]), "a row is never mixed");
         let commanded = both.iter().sum::<f32>() / 2.0;
         assert!((150.0..250.0).contains(&commanded), "{commanded} of 400");
+    }
+
+    /// One arm of two entries and a gripper: the command of each row, and what the gripper had been
+    /// told before; what that costs.
+    fn check_penalty(rows: [(f32, f32); 6], expected: [f32; 6]) {
+        let sampled = replay::Batch {
+            reward: vec![0.0; 6],
+            action: rows.iter().flat_map(|(command, _)| [0.25, 0.75, *command]).collect(),
+            gripper_before: rows.iter().map(|(_, before)| *before).collect(),
+            ..replay::Batch::default()
+        };
+        let parts = split_actions(&sampled, 1, 0.5);
+        assert_eq!(parts.motion, [0.25, 0.75].repeat(6));
+        assert_eq!(parts.grippers, rows.map(|(command, _)| command));
+        assert_eq!(parts.penalty, expected);
+    }
+
+    #[test]
+    fn moving_a_gripper_costs_and_telling_it_the_same_again_does_not() {
+        let rows = [(-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0), (1.0, 1.0), (0.0, 1.0), (0.0, -1.0)];
+        check_penalty(rows, [-0.5, -0.5, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn two_arms_have_their_grippers_apart() {
+        let sampled = replay::Batch {
+            reward: vec![0.0],
+            action: vec![0.1, 0.2, -1.0, 0.3, 0.4, 1.0],
+            gripper_before: vec![1.0, -1.0],
+            ..replay::Batch::default()
+        };
+        let parts = split_actions(&sampled, 2, 0.5);
+        assert_eq!(parts.motion, [0.1, 0.2, 0.3, 0.4]);
+        assert_eq!((parts.grippers, parts.penalty), (vec![-1.0, 1.0], vec![-1.0]));
+    }
+
+    #[test]
+    fn without_a_gripper_an_action_is_all_motion() {
+        let sampled = replay::Batch {
+            reward: vec![0.0; 2],
+            action: vec![0.1, 0.2, 0.3, 0.4],
+            ..replay::Batch::default()
+        };
+        let parts = split_actions(&sampled, 0, 0.5);
+        assert_eq!((parts.motion, parts.penalty), (sampled.action, vec![0.0; 2]));
     }
 
     #[test]

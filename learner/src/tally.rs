@@ -15,6 +15,7 @@ pub struct Tally {
     q: f64,
     target_q: f64,
     reward: f64,
+    grasp_critic_loss: f64,
     last: Option<UpdateInfo>,
     last_full: Option<UpdateInfo>,
     sample_s: f64,
@@ -31,6 +32,7 @@ impl Tally {
         self.q += f64::from(info.q);
         self.target_q += f64::from(info.target_q);
         self.reward += f64::from(info.reward);
+        self.grasp_critic_loss += info.grasp.map_or(0.0, |grasp| f64::from(grasp.loss));
         self.sample_s += sample_s;
         if info.actor.is_some() {
             self.actor_s += update_s;
@@ -48,6 +50,7 @@ impl Tally {
         let elapsed = self.since.map_or(0.0, |since| now.since(since).as_secs_f64());
         let ms = |seconds: f64| seconds * 1e3 / n;
         let busy = self.sample_s + self.critic_s + self.actor_s + self.publish_ms * 1e-3;
+        let grasp = self.last.and_then(|info| info.grasp);
         let actor = self.last_full.and_then(|info| info.actor);
         let metrics = Metrics {
             env_steps,
@@ -57,7 +60,7 @@ impl Tally {
             target_q: mean(self.target_q),
             actor_loss: actor.map(|a| a.actor_loss),
             bc_loss: actor.map(|a| a.bc_loss),
-            grasp_critic_loss: None,
+            grasp_critic_loss: grasp.map(|_| mean(self.grasp_critic_loss)),
             temperature: self.last.map(|info| info.temperature),
             temperature_loss: actor.map(|a| a.temperature_loss),
             entropy: actor.map(|a| a.entropy),

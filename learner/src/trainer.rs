@@ -77,6 +77,8 @@ pub struct TrainerConfig {
     /// Transitions in a batch, half of them from the demo view.
     pub batch: usize,
     pub actions: LearnedActions,
+    /// What the grasp critic takes off the reward of a step that moves a gripper.
+    pub gripper_penalty: f32,
     /// Largest shift of a frame's shifted variants (pixels).
     pub shift_px: u8,
     /// Critic updates per actor update.

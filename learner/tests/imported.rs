@@ -73,7 +73,8 @@ fn opened(records: &[Record]) -> Ingest {
     journal.append_all(records).unwrap();
     drop(journal);
     let Identity { observation, action, .. } = identity();
-    let store = StoreConfig { observation, action, features: None, max_observations: 1000 };
+    let store =
+        StoreConfig { observation, action, features: None, grippers: 0, max_observations: 1000 };
     Ingest::open(storage, folder(), identity(), keep, store, None).unwrap().0
 }
 

@@ -50,7 +50,7 @@ fn identity() -> Identity {
 
 fn store() -> StoreConfig {
     let Identity { observation, action, .. } = identity();
-    StoreConfig { observation, action, features: None, max_observations: 1000 }
+    StoreConfig { observation, action, grippers: 0, features: None, max_observations: 1000 }
 }
 
 fn open(storage: &MemoryStorage) -> Result<Ingest, IngestError> {

@@ -115,6 +115,7 @@ fn measure(clock: &SystemClock, records: &[Record], feature_dim: usize) {
     let mut store = ReplayStore::new(StoreConfig {
         observation: ObservationSpec { proprio_dim: 19, cameras: vec![camera("a"), camera("b")] },
         action: ActionSpec { dim: 7 },
+        grippers: 0,
         features: Some(FeatureSpec { backbone: BACKBONE, dims: vec![feature_dim; 2], variants: 1 }),
         max_observations: 100_000,
     });

@@ -16,6 +16,8 @@ pub struct Batch {
     pub action: Vec<f32>,
     /// `[n, action_dim]`: what was commanded; the gate made `action` of it.
     pub commanded_action: Vec<f32>,
+    /// `[n, grippers]`: what each gripper had been told last before the step.
+    pub gripper_before: Vec<f32>,
     /// `[n]`
     pub reward: Vec<f32>,
     /// `[n]`: 0 where the task terminated, 1 elsewhere, truncations included.
@@ -43,6 +45,7 @@ impl Batch {
             self.next_proprio.extend_from_slice(store.proprio(step.next_observation));
             self.action.extend_from_slice(step.action);
             self.commanded_action.extend_from_slice(step.commanded_action);
+            self.gripper_before.extend_from_slice(step.gripper_before);
             self.reward.push(step.reward);
             self.bootstrap_mask.push(step.bootstrap_mask());
             self.truncated.push(step.truncated);
@@ -56,6 +59,7 @@ impl Batch {
         self.next_proprio.clear();
         self.action.clear();
         self.commanded_action.clear();
+        self.gripper_before.clear();
         self.reward.clear();
         self.bootstrap_mask.clear();
         self.truncated.clear();

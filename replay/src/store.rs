@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use wire::{
     ActionSource, ActionSpec, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
-    Observation, ObservationSpec, PolicyVersion, Record, RecordBody, RecordPosition, Step,
+    GripperCommand, Observation, ObservationSpec, PolicyVersion, Record, RecordBody,
+    RecordPosition, Step, action::gripper_entries,
 };
 
 use crate::{
@@ -32,6 +33,8 @@ pub struct TransitionId(pub u32);
 pub struct StoreConfig {
     pub observation: ObservationSpec,
     pub action: ActionSpec,
+    /// Grippers that are commanded by entries of an action; every episode begins with them open.
+    pub grippers: usize,
     /// `None`: features that come with records are dropped.
     pub features: Option<FeatureSpec>,
     /// Bound of the memory used, in observations (steps plus one per episode).
@@ -73,6 +76,8 @@ pub struct Transition<'a> {
     pub action: &'a [f32],
     /// What the gate was asked for, same shape.
     pub commanded_action: &'a [f32],
+    /// What each gripper had been told last before the step, as the entry of an action.
+    pub gripper_before: &'a [f32],
     pub reward: f32,
     pub terminated: bool,
     /// Also true for the last step of an episode that ended without saying why.
@@ -123,6 +128,8 @@ struct Open {
     episode: u32,
     /// What was seen last; `None` where nothing is kept.
     seen: Option<ObservationId>,
+    /// What each gripper was told last.
+    told: Vec<GripperCommand>,
 }
 
 #[derive(Debug)]
@@ -136,6 +143,8 @@ pub struct ReplayStore {
     actions: Vec<f32>,
     /// `[steps, action_dim]`
     commanded_actions: Vec<f32>,
+    /// `[steps, grippers]`
+    grippers_before: Vec<f32>,
     /// `[observations, proprio_dim]`
     proprio: Vec<f32>,
     observations: u32,
@@ -153,6 +162,7 @@ impl ReplayStore {
             rows: Vec::new(),
             actions: Vec::new(),
             commanded_actions: Vec::new(),
+            grippers_before: Vec::new(),
             proprio: Vec::new(),
             observations: 0,
             frames: FrameStore::new(&config.observation.cameras),
@@ -251,7 +261,8 @@ impl ReplayStore {
         let kept = start.kind.is_learned_from();
         let seen = kept.then(|| self.add_observation(&start.observation));
         let episode = self.episodes.len() as u32;
-        self.open.insert(record.actor, Open { episode, seen });
+        let told = vec![GripperCommand::Open; self.config.grippers];
+        self.open.insert(record.actor, Open { episode, seen, told });
         self.episodes.push(Episode {
             actor: record.actor,
             id: record.position.episode,
@@ -263,11 +274,22 @@ impl ReplayStore {
     }
 
     fn step(&mut self, record: &Record, step: &Step) {
-        let open = self.open.get(&record.actor).expect("continuity: a start came before");
+        let open = self.open.get_mut(&record.actor).expect("continuity: a start came before");
         let episode = open.episode;
         let Some(observation) = open.seen else { return };
+        self.grippers_before.extend(open.told.iter().map(|told| told.entry()));
+        let executed = step.executed_action.as_slice();
+        let entries = gripper_entries(executed.len(), open.told.len());
+        for (told, at) in open.told.iter_mut().zip(entries) {
+            match GripperCommand::from_entry(executed[at]) {
+                GripperCommand::Stay => {}
+                command => *told = command,
+            }
+        }
         let next_observation = self.add_observation(&step.next_observation);
-        self.open.insert(record.actor, Open { episode, seen: Some(next_observation) });
+        if let Some(open) = self.open.get_mut(&record.actor) {
+            open.seen = Some(next_observation);
+        }
         let id = TransitionId(self.rows.len() as u32);
         self.rows.push(Row {
             observation,
@@ -354,11 +376,13 @@ impl ReplayStore {
         let episode = &self.episodes[row.episode as usize];
         let dim = self.config.action.dim;
         let values = id.0 as usize * dim..(id.0 as usize + 1) * dim;
+        let grippers = self.config.grippers;
         Transition {
             observation: row.observation,
             next_observation: row.next_observation,
             action: &self.actions[values.clone()],
             commanded_action: &self.commanded_actions[values],
+            gripper_before: &self.grippers_before[id.0 as usize * grippers..][..grippers],
             reward: row.reward,
             terminated: row.terminated,
             truncated: row.truncated,

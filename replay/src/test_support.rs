@@ -27,6 +27,7 @@ pub fn config() -> StoreConfig {
     StoreConfig {
         observation: spec(),
         action: ActionSpec { dim: 2 },
+        grippers: 0,
         features: None,
         max_observations: 10_000,
     }

@@ -61,7 +61,8 @@ impl Camera for SimCamera {
         // A channel for each order: the answer to one that was given up must not be taken for the
         // next one's.
         let (reply, answer) = bounded(1);
-        let order = Order { scenery, camera: self.id, size: (width, height), reply };
+        let order =
+            Order { scenery: scenery.clone(), camera: self.id, size: (width, height), reply };
         if !self.renderer.order(order) {
             return Err(self.fault("the render thread has ended"));
         }

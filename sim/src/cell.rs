@@ -13,6 +13,7 @@ use crate::{
     config::{ClockMode, SimConfig},
     error::SimError,
     fixture::{SimFixture, SimSuccess},
+    gripper::SimGripper,
     operator::ScriptedOperator,
     renderer::Renderer,
     truth::Truth,
@@ -27,6 +28,8 @@ const NO_FRAME: (u16, u16) = (16, 16);
 pub struct SimCell {
     pub clock: Arc<dyn Clock>,
     pub arm: SimArm,
+    /// Where the tool is one.
+    pub gripper: Option<SimGripper>,
     pub cameras: Vec<SimCamera>,
     pub teleop: ScriptedOperator,
     pub fixture: SimFixture,
@@ -64,9 +67,14 @@ impl SimCell {
         Ok(Self {
             clock,
             arm: SimArm { world: world.clone() },
+            gripper: config.preset.grips().then(|| SimGripper { world: world.clone() }),
             cameras,
             teleop,
-            fixture: SimFixture { world: world.clone(), preset: config.preset },
+            fixture: SimFixture {
+                world: world.clone(),
+                preset: config.preset,
+                spawn: config.spawn,
+            },
             success: SimSuccess { world: world.clone() },
             truth: Truth { world },
         })
@@ -83,9 +91,12 @@ fn start_cameras(
         .cameras
         .iter()
         .map(|camera| {
-            model
-                .name_to_id(MjtObjBase::mjOBJ_CAMERA, &camera.name)
-                .ok_or_else(|| SimError::UnknownCamera { name: camera.name.clone() })
+            model.name_to_id(MjtObjBase::mjOBJ_CAMERA, &camera.name).ok_or_else(|| {
+                SimError::UnknownCamera {
+                    name: camera.name.clone(),
+                    other: if config.preset.grips() { "front" } else { "side" },
+                }
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {

@@ -7,7 +7,11 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{error::SimError, impedance::ImpedanceConfig, scene::Preset};
+use crate::{
+    error::SimError,
+    impedance::ImpedanceConfig,
+    scene::{Preset, pick_cube::Spawn},
+};
 
 /// Who makes the time pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,7 +28,7 @@ pub enum ClockMode {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
-    /// `wrist` or `side`.
+    /// `wrist` or `side`; with the cube `wrist` or `front`.
     pub name: String,
     #[serde(default = "frame_side")]
     pub width: u16,
@@ -113,6 +117,8 @@ fn named_or_table<'de, D: Deserializer<'de>>(from: D) -> Result<OperatorConfig, 
 #[serde(default, deny_unknown_fields)]
 pub struct SimConfig {
     pub preset: Preset,
+    /// Where a cube lies.
+    pub spawn: Spawn,
     pub clock: ClockMode,
     /// Of the operator. What differs between episodes comes from each episode's own seed.
     pub seed: u64,
@@ -131,6 +137,7 @@ impl Default for SimConfig {
             CameraConfig { name: "wrist".into(), width: frame_side(), height: frame_side() };
         Self {
             preset: Preset::default(),
+            spawn: Spawn::default(),
             clock: ClockMode::default(),
             seed: 0,
             cameras: vec![camera],

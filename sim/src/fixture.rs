@@ -1,32 +1,43 @@
-//! Puts the socket where an episode begins, and tells whether the peg is seated.
+//! Puts the work-piece where an episode begins, and tells whether the task is done.
 
 use drivers::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    scene::{self, Preset},
+    scene::{
+        self, Preset,
+        pick_cube::{self, Spawn},
+    },
     world::SharedWorld,
 };
 
-/// Moves and turns the socket as the episode's seed says. A peg that still sits in it is not torn
-/// out: the socket moves when the tool has left.
+/// Moves and turns the socket as the episode's seed says, or puts the cube down. A peg that still sits
+/// in the socket is not torn out: the socket moves when the tool has left.
 #[derive(Debug)]
 pub struct SimFixture {
     pub(crate) world: SharedWorld,
     pub(crate) preset: Preset,
+    pub(crate) spawn: Spawn,
 }
 
 impl Fixture for SimFixture {
     fn prepare(&mut self, brief: &EpisodeBrief) -> Result<(), FixtureError> {
         let mut rng = ChaCha8Rng::seed_from_u64(brief.seed);
-        let offset = std::array::from_fn(|_| rng.random_range(-1.0..=1.0));
-        self.world.lock().prepare(brief.episode, scene::socket_pose(self.preset, offset));
+        let offset: [f64; 3] = std::array::from_fn(|_| rng.random_range(-1.0..=1.0));
+        let place = match self.preset {
+            Preset::Easy | Preset::Default | Preset::Hard => {
+                scene::socket_pose(self.preset, offset)
+            }
+            Preset::PickCube => pick_cube::place(self.spawn, [offset[0], offset[1]]),
+        };
+        self.world.lock().prepare(brief.episode, place);
         Ok(())
     }
 }
 
-/// The simulator's own knowledge: the tip at least 15 mm below the socket's top, inside the slot.
+/// The simulator's own knowledge: the tip at least 15 mm below the socket's top, inside the slot; or the
+/// cube lifted by more than 0.1 m.
 #[derive(Debug)]
 pub struct SimSuccess {
     pub(crate) world: SharedWorld,
@@ -34,6 +45,10 @@ pub struct SimSuccess {
 
 impl SuccessSensor for SimSuccess {
     fn succeeded(&mut self) -> bool {
-        self.world.lock().is_seated()
+        self.world.lock().succeeded()
+    }
+
+    fn lost(&mut self) -> bool {
+        self.world.lock().lost()
     }
 }

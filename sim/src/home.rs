@@ -7,22 +7,20 @@ use mujoco_rs::prelude::{MjData, MjModel};
 use nalgebra::{Matrix6, Translation3, Vector6};
 use wire::geometry::Pose;
 
-use crate::{impedance::Joints, scene, world::measure};
-
-/// Near enough for Newton's method, and what the elbow looks like.
-const GUESS: [f64; 7] = [0.0, -0.2, 0.0, -2.4, 0.0, 2.2, std::f64::consts::FRAC_PI_4];
-
-/// TCP of the home pose (m, base frame).
-const HOME_M: [f64; 3] = [0.5, 0.0, 0.11];
+use crate::{
+    impedance::{JOINTS, Joints},
+    scene::{self, Home},
+    world::measure,
+};
 
 /// Damped least squares from the guess to the home pose. Leaves `data` there.
-pub(crate) fn solve(data: &mut MjData<Arc<MjModel>>, tcp_site: usize) -> Joints {
+pub(crate) fn solve(data: &mut MjData<Arc<MjModel>>, tcp_site: usize, home: &Home) -> Joints {
     const ROUNDS: usize = 100;
-    let [x, y, z] = HOME_M;
+    let [x, y, z] = home.tcp_m;
     let goal = Pose::from_parts(Translation3::new(x, y, z), scene::tool_down());
-    let mut joints = Joints::from(GUESS);
+    let mut joints = Joints::from(home.guess);
     for _ in 0..ROUNDS {
-        data.qpos_mut().copy_from_slice(joints.as_slice());
+        data.qpos_mut()[..JOINTS].copy_from_slice(joints.as_slice());
         data.step1();
         let at = measure(data, tcp_site);
         let linear = goal.translation.vector - at.tcp_pose.translation.vector;

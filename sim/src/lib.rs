@@ -1,5 +1,6 @@
-//! A simulated robot cell behind the driver traits: a Panda-like arm that holds a RAM-stick-like
-//! plate over a socket, in MuJoCo, with cameras, a scripted operator and the truth about success.
+//! A simulated robot cell behind the driver traits: a Panda-like arm in MuJoCo that holds a
+//! RAM-stick-like plate over a socket, or has a gripper and a cube to lift; with cameras, a scripted
+//! operator and the truth about success.
 //!
 //! Only the root program and tests know this crate; nothing above the drivers can tell it from a
 //! real cell. MuJoCo ends the process on an internal error (`mju_error`).
@@ -12,8 +13,10 @@ mod config;
 mod error;
 pub mod faults;
 mod fixture;
+mod gripper;
 mod home;
 pub mod impedance;
+mod jaws;
 mod operator;
 mod renderer;
 mod scene;
@@ -27,8 +30,9 @@ pub use cell::SimCell;
 pub use config::{ActionScale, CameraConfig, ClockMode, OperatorConfig, SimConfig};
 pub use error::SimError;
 pub use fixture::{SimFixture, SimSuccess};
+pub use gripper::SimGripper;
 pub use impedance::ImpedanceConfig;
 pub use operator::ScriptedOperator;
-pub use scene::Preset;
+pub use scene::{Preset, pick_cube::Spawn};
 pub use truth::Truth;
 pub use truth_log::Happening;

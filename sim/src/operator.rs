@@ -1,54 +1,65 @@
-//! A scripted person at the teleop device, who sees the exact pose of peg and socket.
+//! A scripted person at the teleop device, who sees the exact pose of tool and work-piece.
 //!
 //! Demonstrates whole episodes, in training watches and helps, and shows a reward classifier what
 //! success looks like and what only looks like it. Decides once per policy step
 //! (it must be sampled at the policy's rate); reads no clock but the cell's.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use drivers::{EpisodeBrief, Stamped, Teleop, TeleopError, TeleopSample};
-use nalgebra::{UnitQuaternion, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use wire::{EpisodeId, EpisodeKind, Mark};
 
 use crate::{
     config::{ActionScale, OperatorConfig},
-    scene,
-    world::SharedWorld,
+    scene::Preset,
+    world::{SharedWorld, World},
 };
 
-mod hand;
+mod insertion;
+mod pick;
+mod stroke;
 mod supervisor;
 mod tour;
 
-use hand::Hand;
+use insertion::Insertion;
+use pick::Pick;
+use stroke::Stroke;
 use supervisor::Supervisor;
 use tour::Tour;
 
 /// A sample that comes sooner after the last one repeats it.
 const STEP_MIN: Duration = Duration::from_millis(50);
 
-/// What the operator sees at one moment.
+/// How a task is done by hand.
+trait Skill: fmt::Debug + Send {
+    /// The hand takes the device: it starts from rest and aims first.
+    fn take(&mut self);
+
+    /// What the hand does in this step.
+    fn drive(&mut self, world: &World) -> TeleopSample;
+
+    /// What somebody who watches would worry about.
+    fn concern(&self, world: &World) -> Concern;
+}
+
+/// How a task is going, as a watching person sees it.
 #[derive(Clone, Copy, Debug)]
-struct Sight {
-    /// The tip in the socket frame (m): x, y along the top, z up from it.
-    tip: Vector3<f64>,
-    /// The turn that would align the tool with the slot, as a rotation vector (rad, base frame).
-    misalignment: Vector3<f64>,
-    /// Socket frame → base frame.
-    socket_rotation: UnitQuaternion<f64>,
-    /// What the socket presses against the tool with (N).
-    force_n: f64,
+struct Concern {
+    /// What is left of the way.
+    distance_m: f64,
+    /// The tool presses where nothing gives way.
+    presses: bool,
 }
 
 /// What the operator does in the present episode.
 #[derive(Debug)]
 enum Role {
     Rest,
-    Demonstrate(Hand),
+    Demonstrate(Box<dyn Skill>),
     Label(Box<Tour>),
-    Supervise { hand: Hand, supervisor: Box<Supervisor>, drove: bool },
+    Supervise { hand: Box<dyn Skill>, supervisor: Box<Supervisor>, drove: bool },
 }
 
 /// Implements `Teleop`. The twist is in units of the action scale, base frame.
@@ -85,8 +96,8 @@ impl ScriptedOperator {
     /// drove is no success of the policy's own.
     fn look_back(&mut self) {
         if let Role::Supervise { drove, .. } = &self.role {
-            let seated = self.episode.is_some() && self.world.lock().succeeded_in() == self.episode;
-            let success = if seated && !drove { 1.0 } else { 0.0 };
+            let done = self.episode.is_some() && self.world.lock().succeeded_in() == self.episode;
+            let success = if done && !drove { 1.0 } else { 0.0 };
             self.trust = supervisor::updated_trust(self.trust, success);
         }
     }
@@ -101,14 +112,28 @@ impl Teleop for ScriptedOperator {
             rng.set_stream(2 * u64::from(brief.episode.0) + purpose);
             rng
         };
-        let hand = Hand::new(&self.config, self.scale, rng(0));
+        let stroke = Stroke::new(&self.config, self.scale, rng(0));
+        let preset = self.world.lock().preset();
+        let hand = |stroke| -> Box<dyn Skill> {
+            match preset {
+                Preset::Easy | Preset::Default | Preset::Hard => {
+                    Box::new(Insertion::new(&self.config, stroke))
+                }
+                Preset::PickCube => Box::new(Pick::new(&self.config, stroke)),
+            }
+        };
         self.role = match brief.kind {
-            EpisodeKind::Demonstration => Role::Demonstrate(hand),
+            EpisodeKind::Demonstration => Role::Demonstrate(hand(stroke)),
             EpisodeKind::Training => {
                 let supervisor = Box::new(Supervisor::new(&self.config, self.trust, rng(1)));
-                Role::Supervise { hand, supervisor, drove: false }
+                Role::Supervise { hand: hand(stroke), supervisor, drove: false }
             }
-            EpisodeKind::Labelling => Role::Label(Box::new(Tour::new(hand, rng(1)))),
+            // He knows the near misses of an insertion alone.
+            EpisodeKind::Labelling if preset == Preset::PickCube => Role::Rest,
+            EpisodeKind::Labelling => {
+                let hand = Insertion::new(&self.config, stroke);
+                Role::Label(Box::new(Tour::new(hand, rng(1))))
+            }
             EpisodeKind::Evaluation => Role::Rest,
         };
         self.episode = Some(brief.episode);
@@ -116,19 +141,8 @@ impl Teleop for ScriptedOperator {
     }
 
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
-        let (now, sight) = {
-            let world = self.world.lock();
-            let (relative, socket) = (world.relative_pose(), world.socket_pose());
-            let misalignment =
-                socket.rotation * scene::tool_down() * world.tcp_pose().rotation.inverse();
-            let sight = Sight {
-                tip: relative.translation.vector,
-                misalignment: misalignment.scaled_axis(),
-                socket_rotation: socket.rotation,
-                force_n: world.wrench().force.norm(),
-            };
-            (world.now(), sight)
-        };
+        let world = self.world.lock();
+        let now = world.now();
         if let Some(last) = &self.last
             && now.since(last.at) < STEP_MIN
         {
@@ -136,21 +150,22 @@ impl Teleop for ScriptedOperator {
         }
         let value = match &mut self.role {
             Role::Rest => TeleopSample::default(),
-            Role::Demonstrate(hand) => TeleopSample { twist: hand.twist(&sight), engaged: true },
-            Role::Label(tour) => TeleopSample { twist: tour.twist(&sight), engaged: true },
+            Role::Demonstrate(hand) => hand.drive(&world),
+            Role::Label(tour) => tour.drive(&world),
             Role::Supervise { hand, supervisor, drove } => {
                 let was_driving = supervisor.drives();
-                if supervisor.watch(&sight) {
+                if supervisor.watch(hand.concern(&world)) {
                     if !was_driving {
-                        hand.grasp();
+                        hand.take();
                     }
                     *drove = true;
-                    TeleopSample { twist: hand.twist(&sight), engaged: true }
+                    hand.drive(&world)
                 } else {
                     TeleopSample::default()
                 }
             }
         };
+        drop(world);
         let sample = Stamped { at: now, value };
         self.last = Some(sample.clone());
         Ok(sample)

@@ -112,11 +112,13 @@ impl Studio {
     }
 
     fn draw(&mut self, order: &Order) -> Result<Vec<u8>, String> {
-        if self.shown != Some(order.scenery) {
-            self.data.qpos_mut().copy_from_slice(&order.scenery.joints);
-            put_socket(&mut self.data, &order.scenery.socket);
+        if self.shown.as_ref() != Some(&order.scenery) {
+            self.data.qpos_mut().copy_from_slice(&order.scenery.positions);
+            if let Some(socket) = &order.scenery.socket {
+                put_socket(&mut self.data, socket);
+            }
             self.data.forward_kinematics();
-            self.shown = Some(order.scenery);
+            self.shown = Some(order.scenery.clone());
         }
         let renderer = self.renderers.get_mut(&order.size).ok_or("no surface of this size")?;
         renderer.set_camera(MjvCamera::new_fixed(order.camera));

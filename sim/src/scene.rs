@@ -1,13 +1,18 @@
 //! The scene as MJCF text, made from a typed preset. Never loads a model or steps one.
 //!
-//! The values are those of the RAM insertion twin: a plate of 32 x 8 x 50 mm held rigidly, and a
-//! block of 80 x 60 x 25 mm with a slot 20 mm deep that is wider by the clearance on each side.
+//! The values of the insertions are those of the RAM insertion twin: a plate of 32 x 8 x 50 mm held
+//! rigidly, and a block of 80 x 60 x 25 mm with a slot 20 mm deep that is wider by the clearance on
+//! each side.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_PI_4, PI};
 
 use nalgebra::{UnitQuaternion, Vector3};
 use serde::Deserialize;
 use wire::geometry::Pose;
+
+use crate::impedance::JOINTS;
+
+pub(crate) mod pick_cube;
 
 /// Length of one physics tick: 500 Hz.
 pub(crate) const TICK_NS: u64 = 2_000_000;
@@ -22,7 +27,7 @@ const SOCKET_OFFSET_MAX_M: f64 = 0.020;
 const SEATED_DEPTH_M: f64 = 0.015;
 const SEATED_SLACK_M: f64 = 0.0015;
 
-/// How hard the insertion is.
+/// What there is to do, and how hard the insertion is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -33,23 +38,56 @@ pub enum Preset {
     Default,
     /// 0.5 mm of clearance per side, the socket turned by up to 6 degrees.
     Hard,
+    /// No insertion: a gripper, and a cube to be grasped and lifted. As in gym-hil.
+    PickCube,
+}
+
+/// The pose in which the arm starts.
+pub(crate) struct Home {
+    /// Near enough for Newton's method, and what the elbow looks like.
+    pub guess: [f64; JOINTS],
+    /// TCP (m, base frame), the tool straight down.
+    pub tcp_m: [f64; 3],
 }
 
 impl Preset {
-    /// Room on each side of the peg in the slot (m).
+    /// Room on each side of the peg in the slot (m); 0 without a peg.
     pub fn clearance_m(self) -> f64 {
         match self {
             Self::Easy => 0.0015,
             Self::Default => 0.001,
             Self::Hard => 0.0005,
+            Self::PickCube => 0.0,
         }
     }
 
     /// How far the socket may be turned about the vertical (rad).
     pub fn socket_yaw_max_rad(self) -> f64 {
         match self {
-            Self::Easy => 0.0,
+            Self::Easy | Self::PickCube => 0.0,
             Self::Default | Self::Hard => 6.0 * PI / 180.0,
+        }
+    }
+
+    /// Whether the tool is a gripper.
+    pub fn grips(self) -> bool {
+        self == Self::PickCube
+    }
+
+    /// The part of the tool that the wrench sensor carries (kg).
+    pub(crate) fn tool_mass_kg(self) -> f64 {
+        match self {
+            Self::Easy | Self::Default | Self::Hard => 0.05,
+            Self::PickCube => 0.9,
+        }
+    }
+
+    pub(crate) fn home(self) -> Home {
+        match self {
+            Self::Easy | Self::Default | Self::Hard => {
+                Home { guess: [0.0, -0.2, 0.0, -2.4, 0.0, 2.2, FRAC_PI_4], tcp_m: [0.5, 0.0, 0.11] }
+            }
+            Self::PickCube => pick_cube::HOME,
         }
     }
 
@@ -116,8 +154,36 @@ fn numbers(values: &[f64]) -> String {
     values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
 }
 
+/// What differs from scene to scene.
+pub(crate) struct Furnishing {
+    camera: String,
+    tool: String,
+    piece: String,
+    /// Between the tool's joints.
+    coupling: String,
+}
+
 /// The scene of `preset`, with room for pictures of up to `frame_size` (width, height).
 pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
+    let furnishing = match preset {
+        Preset::Easy | Preset::Default | Preset::Hard => insertion(preset),
+        Preset::PickCube => pick_cube::furnishing(),
+    };
+    fill(
+        include_str!("../scenes/cell.xml"),
+        &[
+            ("timestep_s", (TICK_NS as f64 * 1e-9).to_string()),
+            ("frame_width", frame_size.0.to_string()),
+            ("frame_height", frame_size.1.to_string()),
+            ("camera", furnishing.camera),
+            ("arm", fill(include_str!("../scenes/arm.xml"), &[("tool", furnishing.tool)])),
+            ("piece", furnishing.piece),
+            ("coupling", furnishing.coupling),
+        ],
+    )
+}
+
+fn insertion(preset: Preset) -> Furnishing {
     let slot = PEG_HALF_M.map(|half| half + preset.clearance_m());
     let [block_x, block_y, block_z] = BLOCK_HALF_M;
     let floor_half = block_z - SLOT_DEPTH_M / 2.0;
@@ -134,7 +200,7 @@ pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
             ("wrist_fovy", WRIST.fovy_deg.to_string()),
         ],
     );
-    let socket = fill(
+    let piece = fill(
         include_str!("../scenes/socket.xml"),
         &[
             ("block_height", (2.0 * block_z).to_string()),
@@ -147,19 +213,13 @@ pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
             ("floor_z", (SLOT_DEPTH_M + floor_half).to_string()),
         ],
     );
-    fill(
-        include_str!("../scenes/cell.xml"),
-        &[
-            ("timestep_s", (TICK_NS as f64 * 1e-9).to_string()),
-            ("frame_width", frame_size.0.to_string()),
-            ("frame_height", frame_size.1.to_string()),
-            ("side_pos", numbers(SIDE.eye.as_slice())),
-            ("side_axes", SIDE.axes()),
-            ("side_fovy", SIDE.fovy_deg.to_string()),
-            ("arm", fill(include_str!("../scenes/arm.xml"), &[("tool", tool)])),
-            ("socket", socket),
-        ],
-    )
+    let camera = format!(
+        "<camera name=\"side\" pos=\"{}\" xyaxes=\"{}\" fovy=\"{}\"/>",
+        numbers(SIDE.eye.as_slice()),
+        SIDE.axes(),
+        SIDE.fovy_deg
+    );
+    Furnishing { camera, tool, piece, coupling: String::new() }
 }
 
 /// `template` with every `{{key}}` replaced.
@@ -177,7 +237,7 @@ mod tests {
 
     #[test]
     fn no_place_in_the_templates_stays_empty() {
-        for preset in [Preset::Easy, Preset::Default, Preset::Hard] {
+        for preset in [Preset::Easy, Preset::Default, Preset::Hard, Preset::PickCube] {
             let text = mjcf(preset, (128, 128));
             assert!(!text.contains("{{") && !text.contains("--0"), "{text}");
         }

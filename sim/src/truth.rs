@@ -20,6 +20,11 @@ impl Truth {
         self.world.lock().relative_pose()
     }
 
+    /// The middle of the cube, base frame, in a scene with one.
+    pub fn cube_pose(&self) -> Option<Pose> {
+        self.world.lock().cube_pose()
+    }
+
     /// Depth of the deepest contact (m); 0 without one.
     pub fn penetration_m(&self) -> f64 {
         self.world.lock().penetration_m()

@@ -35,6 +35,8 @@ pub enum Happening {
     Commanded { at: Timestamp, target: Pose },
     /// The arm was told to stop or to hold.
     Stopped { at: Timestamp },
+    /// The gripper took a command.
+    Gripped { at: Timestamp, opens: bool },
     /// A camera gave a picture of this moment.
     Pictured { at: Timestamp, camera: String, crc32: u32 },
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drivers::{ArmError, ArmMode, ArmState, SafeTarget, Stamped};
+use drivers::{ArmError, ArmMode, ArmState, SafeGrip, SafeTarget, Stamped};
 use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
 use nalgebra::{Matrix3, Quaternion, Rotation3, Translation3, UnitQuaternion, Vector3};
 use wire::{
@@ -15,7 +15,8 @@ use crate::{
     error::SimError,
     home,
     impedance::{self, ArmMotion, ImpedanceConfig, JOINTS, Jacobian, Joints},
-    scene::{self, Preset, TICK_NS},
+    jaws::{self, Jaws},
+    scene::{self, Preset, TICK_NS, pick_cube},
     truth_log::{Happening, TruthLog},
 };
 
@@ -24,7 +25,6 @@ use crate::{
 const WRENCH_FILTER_S: f64 = 0.02;
 /// Physics that fell behind further than this is dropped, not caught up.
 const LAG_MAX_NS: u64 = 100_000_000;
-const PEG_MASS_KG: f64 = 0.05;
 const GRAVITY: f64 = 9.81;
 /// The socket moves only while the tip is at least this far above its top (m).
 const CLEAR_HEIGHT_M: f64 = 0.003;
@@ -52,11 +52,16 @@ impl SharedWorld {
 }
 
 /// What a picture is drawn from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenery {
-    pub joints: [f64; JOINTS],
-    pub socket: Pose,
+    /// Of everything that has joints: the arm, and a gripper and a cube where there are.
+    pub positions: Vec<f64>,
+    pub socket: Option<Pose>,
 }
+
+/// In the state of a scene with a cube, behind the arm's joints: two jaws, then the cube.
+const JAWS: [usize; 2] = [JOINTS, JOINTS + 1];
+const CUBE: usize = JOINTS + 2;
 
 /// What the controller follows.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +80,8 @@ pub(crate) struct World {
     tcp_site: usize,
     sensor_site: usize,
     hand_body: usize,
+    /// None where the tool is a peg.
+    jaws: Option<Jaws>,
     ticks: u64,
     /// Physics time that was dropped because the machine was too slow for the wall clock.
     dropped_ns: u64,
@@ -87,6 +94,8 @@ pub(crate) struct World {
     wrench: Wrench,
     /// Where the socket is to go as soon as the tool is out of it.
     pending_socket: Option<Pose>,
+    /// Height at which the cube lay when the episode began.
+    cube_start_z: f64,
     episode: Option<EpisodeId>,
     /// The last episode in which the peg was seen seated.
     succeeded_in: Option<EpisodeId>,
@@ -107,14 +116,19 @@ impl World {
         let tcp_site = find(MjtObjBase::mjOBJ_SITE, "tcp")?;
         let sensor_site = find(MjtObjBase::mjOBJ_SITE, "tool_sensor")?;
         let hand_body = find(MjtObjBase::mjOBJ_BODY, "hand")?;
-        if model.nv() as usize != JOINTS || model.nsensordata() != 6 {
+        let freedom = if preset.grips() { CUBE + 6 } else { JOINTS };
+        if model.nv() as usize != freedom || model.nsensordata() != 6 {
             return Err(SimError::Scene("the arm must have seven joints and one wrench".into()));
         }
+        let jaws = preset.grips().then(Jaws::open);
 
         let mut data =
             MjData::try_new(model).map_err(|e| SimError::Scene(format!("no memory: {e}")))?;
-        let home = home::solve(&mut data, tcp_site);
-        data.qpos_mut().copy_from_slice(home.as_slice());
+        let home = home::solve(&mut data, tcp_site, &preset.home());
+        data.qpos_mut()[..JOINTS].copy_from_slice(home.as_slice());
+        if jaws.is_some() {
+            JAWS.iter().for_each(|&jaw| data.qpos_mut()[jaw] = pick_cube::STROKE_M);
+        }
         data.step1();
         let motion = measure(&data, tcp_site);
         let start = motion.tcp_pose;
@@ -126,6 +140,7 @@ impl World {
             tcp_site,
             sensor_site,
             hand_body,
+            jaws,
             ticks: 0,
             dropped_ns: 0,
             now: Timestamp(0),
@@ -135,6 +150,7 @@ impl World {
             motion,
             wrench: Wrench::default(),
             pending_socket: None,
+            cube_start_z: 0.0,
             episode: None,
             succeeded_in: None,
             truth_log: None,
@@ -179,9 +195,15 @@ impl World {
         self.followed =
             impedance::filtered(&self.followed, &self.goal.pose, self.controller.target_filter);
         let tau = impedance::torques(&self.controller, &self.home, &self.motion, &self.followed);
-        let bias = Joints::from_column_slice(self.data.qfrc_bias());
+        let bias = Joints::from_column_slice(&self.data.qfrc_bias()[..JOINTS]);
         let tau = impedance::limited(&(tau + bias));
-        self.data.qfrc_applied_mut().copy_from_slice(tau.as_slice());
+        self.data.qfrc_applied_mut()[..JOINTS].copy_from_slice(tau.as_slice());
+        if let Some(jaws) = &mut self.jaws {
+            let forces = jaws.forces(JAWS.map(|jaw| self.data.qpos()[jaw]));
+            for (jaw, force) in JAWS.into_iter().zip(forces) {
+                self.data.qfrc_applied_mut()[jaw] = force;
+            }
+        }
 
         // After `step2` the positions are new but nothing is derived from them; `step1` does that,
         // so that between two ticks everything that is read belongs together.
@@ -190,7 +212,7 @@ impl World {
         self.data.step1();
         self.motion = measure(&self.data, self.tcp_site);
         self.ticks += 1;
-        if self.is_seated() && self.succeeded_in != self.episode {
+        if self.succeeded() && self.succeeded_in != self.episode {
             self.succeeded_in = self.episode;
             if let Some(episode) = self.episode {
                 let at = Timestamp(self.physics_ns());
@@ -200,13 +222,13 @@ impl World {
     }
 
     /// The sensor's reading as what the environment does to the tool, at the TCP, base frame. The
-    /// peg's weight is taken out; its inertia (50 g) is not.
+    /// tool's weight is taken out; its inertia is not.
     fn sense_wrench(&mut self) {
         let reading = self.data.sensordata();
         let rotation = matrix(&self.data.site_xmat()[self.sensor_site]);
         let sensor = Vector3::from(self.data.site_xpos()[self.sensor_site]);
         let tcp = Vector3::from(self.data.site_xpos()[self.tcp_site]);
-        let weight = Vector3::new(0.0, 0.0, -PEG_MASS_KG * GRAVITY);
+        let weight = Vector3::new(0.0, 0.0, -self.preset.tool_mass_kg() * GRAVITY);
         let centre = (sensor + tcp) / 2.0;
 
         let held = rotation * Vector3::new(reading[0], reading[1], reading[2]);
@@ -269,6 +291,7 @@ impl World {
                 joints: self.motion.joints.iter().copied().collect(),
                 joint_velocities: self.motion.joint_velocities.iter().copied().collect(),
                 wrench: Some(self.wrench),
+                gripper: None,
             },
         };
         if let Some(truth) = &self.truth_log {
@@ -303,7 +326,31 @@ impl World {
         self.wrench
     }
 
-    /// The middle of the socket's top, z up, base frame.
+    pub fn preset(&self) -> Preset {
+        self.preset
+    }
+
+    /// How far the gripper is open, if there is one.
+    pub fn opening(&self) -> Option<f64> {
+        self.jaws.map(|_| jaws::opening(JAWS.map(|jaw| self.data.qpos()[jaw])))
+    }
+
+    pub fn grip(&mut self, grip: &SafeGrip) {
+        let (at, opens) = (self.now, grip.opens());
+        self.log(|| Happening::Gripped { at, opens });
+        if let Some(jaws) = &mut self.jaws {
+            jaws.command(grip);
+        }
+    }
+
+    /// The middle of the cube, base frame; `None` in a scene without one.
+    pub fn cube_pose(&self) -> Option<Pose> {
+        let [x, y, z, w, i, j, k] = *self.data.qpos().get(CUBE..)?.first_chunk()?;
+        let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, i, j, k));
+        Some(Pose::from_parts(Translation3::new(x, y, z), rotation))
+    }
+
+    /// The middle of the socket's top, z up, base frame. Only in a scene with a socket.
     pub fn socket_pose(&self) -> Pose {
         let [w, x, y, z] = self.data.mocap_quat()[0];
         let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z));
@@ -315,8 +362,22 @@ impl World {
         self.socket_pose().inv_mul(&self.motion.tcp_pose)
     }
 
+    /// Whether the task is done: the peg is seated, or the cube lifted.
+    pub fn succeeded(&self) -> bool {
+        match self.cube_pose() {
+            Some(cube) => cube.translation.z - self.cube_start_z > pick_cube::LIFT_M,
+            None => self.is_seated(),
+        }
+    }
+
+    /// Whether the peg is in its socket.
     pub fn is_seated(&self) -> bool {
         self.preset.is_seated(&self.relative_pose())
+    }
+
+    /// Whether the task cannot be done any more in this episode.
+    pub fn lost(&self) -> bool {
+        self.cube_pose().is_some_and(|cube| !pick_cube::is_within_reach(&cube))
     }
 
     pub fn succeeded_in(&self) -> Option<EpisodeId> {
@@ -329,23 +390,37 @@ impl World {
     }
 
     pub fn scenery(&self) -> (Timestamp, Scenery) {
-        let scenery = Scenery { joints: self.motion.joints.into(), socket: self.socket_pose() };
-        (self.now, scenery)
+        let socket = self.jaws.is_none().then(|| self.socket_pose());
+        (self.now, Scenery { positions: self.data.qpos().to_vec(), socket })
     }
 
-    /// Begins an episode with the socket at `socket`. While the tool is still in or near the old
-    /// place, the socket waits for it to leave.
-    pub fn prepare(&mut self, episode: EpisodeId, socket: Pose) {
+    /// Begins an episode with the work-piece at `place`. While the tool is still in or near the old
+    /// place, a socket waits for it to leave.
+    pub fn prepare(&mut self, episode: EpisodeId, place: Pose) {
         self.log(|| Happening::Prepared { episode });
         self.episode = Some(episode);
-        self.pending_socket = Some(socket);
+        if self.jaws.is_some() {
+            self.put_cube(&place);
+            return;
+        }
+        self.pending_socket = Some(place);
         if self.place_pending_socket() {
             self.data.step1();
         }
     }
 
+    /// Whatever holds the cube, it lies at rest in its place now.
+    fn put_cube(&mut self, place: &Pose) {
+        let (at, q) = (place.translation.vector, place.rotation);
+        self.data.qpos_mut()[CUBE..].copy_from_slice(&[at.x, at.y, at.z, q.w, q.i, q.j, q.k]);
+        self.data.qvel_mut()[CUBE..].fill(0.0);
+        self.cube_start_z = at.z;
+        self.data.step1();
+        self.motion = measure(&self.data, self.tcp_site);
+    }
+
     fn place_pending_socket(&mut self) -> bool {
-        if self.relative_pose().translation.z < CLEAR_HEIGHT_M {
+        if self.jaws.is_some() || self.relative_pose().translation.z < CLEAR_HEIGHT_M {
             return false;
         }
         let Some(socket) = self.pending_socket.take() else {
@@ -372,15 +447,16 @@ pub(crate) fn put_socket(data: &mut MjData<Arc<MjModel>>, socket: &Pose) {
 /// Positions, velocities and the Jacobian at the TCP, as the last `step1` left them.
 pub(crate) fn measure(data: &MjData<Arc<MjModel>>, tcp_site: usize) -> ArmMotion {
     let (linear, angular) = data.jac_site(true, true, tcp_site);
-    let rows = linear.chunks_exact(JOINTS).chain(angular.chunks_exact(JOINTS));
+    let freedom = data.qvel().len();
+    let rows = linear.chunks_exact(freedom).chain(angular.chunks_exact(freedom));
     let mut jacobian = Jacobian::zeros();
     for (mut row, values) in jacobian.row_iter_mut().zip(rows) {
-        row.copy_from_slice(values);
+        row.copy_from_slice(&values[..JOINTS]);
     }
     let rotation = Rotation3::from_matrix_unchecked(matrix(&data.site_xmat()[tcp_site]));
     ArmMotion {
-        joints: Joints::from_column_slice(data.qpos()),
-        joint_velocities: Joints::from_column_slice(data.qvel()),
+        joints: Joints::from_column_slice(&data.qpos()[..JOINTS]),
+        joint_velocities: Joints::from_column_slice(&data.qvel()[..JOINTS]),
         jacobian,
         tcp_pose: Pose::from_parts(
             Translation3::from(Vector3::from(data.site_xpos()[tcp_site])),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod gate;
+mod pick_cube;
 mod rehearsal;
 
 use std::time::Duration;

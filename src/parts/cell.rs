@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use drivers::{
-    Arm, Camera, CameraInfo, Crop, Cropped, Fixture, Gate, GateLimits, GuardedArm, SuccessSensor,
-    Teleop, WorkspaceBox,
+    Arm, Camera, CameraInfo, Crop, Cropped, Fixture, Gate, GateLimits, Gripper, GripperLimits,
+    GuardedArm, SuccessSensor, Teleop, WorkspaceBox,
     gate::{ForceLimits, JointLimits, MotionLimits},
     remote::{RemoteCamera, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
 };
@@ -13,7 +13,7 @@ use nalgebra::Vector3;
 use sim::{ClockMode, SimCell, SimConfig, faults::Faults};
 use tasks::{
     CellConfig, TaskConfig,
-    cell::{ArmDriver, CameraConfig, TeleopDriver},
+    cell::{ArmDriver, CameraConfig, GripperDriver, TeleopDriver},
 };
 use toml::{Table, Value};
 use wire::{Clock, SystemClock};
@@ -49,6 +49,7 @@ pub struct Devices {
     /// Who lets the clock's time pass.
     pub mode: ClockMode,
     pub arm: Box<dyn Arm>,
+    pub gripper: Option<Box<dyn Gripper>>,
     pub cameras: Vec<Box<dyn Camera>>,
     pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
@@ -75,6 +76,10 @@ impl Cell {
             Some(faults) => faults::around_devices(devices, faults),
         };
         let gate = Gate::new(devices.arm, gate_limits(cell));
+        let gate = match devices.gripper {
+            None => gate,
+            Some(gripper) => gate.with_gripper(gripper, gripper_limits(cell)),
+        };
         let clock = match devices.mode {
             ClockMode::Simulated => gate.ticked(devices.clock),
             ClockMode::Real => {
@@ -134,10 +139,21 @@ impl Devices {
             TeleopDriver::None => None,
             TeleopDriver::Scripted => Some(Box::new(sim.teleop)),
         };
+        let gripper: Option<Box<dyn Gripper>> = match cell.gripper.driver {
+            GripperDriver::None => None,
+            GripperDriver::Sim => Some(Box::new(sim.gripper.with_context(|| {
+                format!(
+                    "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\", or \
+                     gripper.driver = \"none\"",
+                    cell.name
+                )
+            })?)),
+        };
         Ok(Self {
             clock: sim.clock,
             mode,
             arm: Box::new(sim.arm),
+            gripper,
             cameras: sim
                 .cameras
                 .into_iter()
@@ -202,6 +218,15 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
     Value::Table(table)
         .try_into()
         .with_context(|| format!("reading the [sim] table of cell {}", cell.name))
+}
+
+fn gripper_limits(cell: &CellConfig) -> GripperLimits {
+    let config = &cell.gripper;
+    GripperLimits {
+        force_n: config.force_n,
+        speed_mps: config.speed_mps,
+        change_min: Duration::from_millis(config.change_min_ms),
+    }
 }
 
 pub fn gate_limits(cell: &CellConfig) -> GateLimits {

@@ -68,6 +68,7 @@ pub fn parts(
                 run::LearnedActions::Commanded => LearnedActions::Commanded,
                 run::LearnedActions::Executed => LearnedActions::Executed,
             },
+            gripper_penalty: task.action.gripper_penalty as f32,
             critic_to_actor_ratio: run.learner.critic_to_actor_ratio.into(),
             pretrain_updates: run.learner.pretrain_updates,
             publish_every: run.learner.publish_every,
@@ -140,6 +141,7 @@ pub fn store_config(
     StoreConfig {
         observation: task.observation_spec(),
         action: task.action_spec(),
+        grippers: task.action.grippers(),
         features,
         max_observations: u32::try_from(observations).unwrap_or(u32::MAX),
     }
@@ -147,10 +149,14 @@ pub fn store_config(
 
 pub fn update_config(task: &TaskConfig, run: &RunConfig) -> UpdateConfig {
     let learner = &run.learner;
-    let dims = task.action_spec().dim;
     let mechanics = match learner.mechanics {
         run::Mechanics::Reins => Mechanics::Reins,
         run::Mechanics::HilSerl => Mechanics::HilSerl,
+    };
+    // The policy draws no gripper commands; the reference counts them nevertheless.
+    let dims = match mechanics {
+        Mechanics::Reins => task.action.dims.count(),
+        Mechanics::HilSerl => task.action_spec().dim,
     };
     let entropy_backup = match (learner.backup_entropy, mechanics) {
         (false, _) => EntropyBackup::Off,

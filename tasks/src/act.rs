@@ -2,11 +2,11 @@
 //!
 //! An action is a displacement in the end-effector frame of the measured pose, [-1, 1] per entry:
 //! xyz, then a rotation vector. It is turned into the base frame and composed on the left of the
-//! pose that the task's `action.delta_from` names. Clips nothing but what a person's hand gives:
-//! limits are the gate's.
+//! pose that the task's `action.delta_from` names. Where the policy commands the gripper too, that
+//! entry stands behind the others. Clips nothing but what a person's hand gives: limits are the gate's.
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3, Vector6};
-use wire::{Action, geometry::Pose};
+use wire::{Action, GripperCommand, geometry::Pose};
 
 use crate::{
     frame::{adjoint, adjoint_inverse, from_euler_xyz, from_vector6, to_euler_xyz, to_vector6},
@@ -39,31 +39,59 @@ impl ActionMap {
     /// step before, if its lease is valid.
     pub fn target(&self, action: &Action, measured: &Pose, last_target: Option<&Pose>) -> Pose {
         let mut entries = Vector6::zeros();
-        for (entry, value) in entries.iter_mut().zip(action.as_slice()) {
+        let motion = action.as_slice().iter().take(self.config.dims.count());
+        for (entry, value) in entries.iter_mut().zip(motion) {
             *entry = f64::from(*value);
         }
         self.target_of(&entries, measured, last_target)
     }
 
-    /// The action whose target is `executed`: what is stored is what the gate let through. Entries
-    /// beyond ±1 are possible where the gate moved the target further than an action could.
-    pub fn action(&self, executed: &Pose, measured: &Pose, last_target: Option<&Pose>) -> Action {
-        let entries = self.entries_of(executed, measured, last_target);
-        let dim = self.config.dims.count();
-        Action(entries.iter().take(dim).map(|x| *x as f32).collect())
+    /// What `action` tells the gripper.
+    pub fn gripper(&self, action: &Action) -> GripperCommand {
+        match self.config.grippers() {
+            0 => GripperCommand::Stay,
+            _ => action
+                .as_slice()
+                .last()
+                .map_or_else(GripperCommand::default, |entry| GripperCommand::from_entry(*entry)),
+        }
     }
 
-    /// A person's command (base frame, linear and angular, [-1, 1] each) as an action. A command
-    /// that would leave the action space is shortened and keeps its direction.
-    pub fn from_teleop(&self, twist: &[f64; 6], tcp_rotation: &UnitQuaternion<f64>) -> Action {
+    /// The action whose target is `executed` and that tells the gripper `gripper`: what is stored is
+    /// what the gate let through. Entries beyond ±1 are possible where the gate moved the target
+    /// further than an action could.
+    pub fn action(
+        &self,
+        executed: &Pose,
+        gripper: GripperCommand,
+        measured: &Pose,
+        last_target: Option<&Pose>,
+    ) -> Action {
+        let entries = self.entries_of(executed, measured, last_target);
+        self.with_gripper(entries.iter().map(|x| *x as f32), gripper)
+    }
+
+    /// A person's command (base frame, linear and angular, [-1, 1] each, and the gripper's) as an
+    /// action. A command that would leave the action space is shortened and keeps its direction.
+    pub fn from_teleop(
+        &self,
+        twist: &[f64; 6],
+        gripper: GripperCommand,
+        tcp_rotation: &UnitQuaternion<f64>,
+    ) -> Action {
         let into_tool = |part: [f64; 3]| {
             let turned = tcp_rotation.inverse_transform_vector(&Vector3::from(part));
             turned / turned.amax().max(1.0)
         };
         let linear = into_tool([twist[0], twist[1], twist[2]]);
         let angular = into_tool([twist[3], twist[4], twist[5]]);
-        let dim = self.config.dims.count();
-        Action(linear.iter().chain(&angular).take(dim).map(|x| *x as f32).collect())
+        self.with_gripper(linear.iter().chain(&angular).map(|x| *x as f32), gripper)
+    }
+
+    /// As many of `motion` as the policy moves, and the gripper's entry if it commands that.
+    fn with_gripper(&self, motion: impl Iterator<Item = f32>, gripper: GripperCommand) -> Action {
+        let entry = std::iter::repeat_n(gripper.entry(), self.config.grippers());
+        Action(motion.take(self.config.dims.count()).chain(entry).collect())
     }
 
     fn anchor<'a>(&self, measured: &'a Pose, last_target: Option<&'a Pose>) -> &'a Pose {

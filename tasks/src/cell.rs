@@ -22,6 +22,7 @@ mod keys;
 pub struct CellConfig {
     pub name: String,
     pub arm: ArmConfig,
+    pub gripper: GripperConfig,
     pub limits: LimitsConfig,
     #[serde(rename = "camera")]
     pub cameras: Vec<CameraConfig>,
@@ -39,6 +40,24 @@ pub struct ArmConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArmDriver {
+    Sim,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GripperConfig {
+    pub driver: GripperDriver,
+    /// How hard it grips, and how fast its jaws move.
+    pub force_n: f64,
+    pub speed_mps: f64,
+    /// Shortest time between two changes.
+    pub change_min_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GripperDriver {
+    None,
     Sim,
 }
 

@@ -9,7 +9,7 @@ use std::{
 use nalgebra::Vector3;
 
 use crate::{
-    cell::{CellConfig, TeleopDriver},
+    cell::{CellConfig, GripperDriver, TeleopDriver},
     run::{CouplingMode, HeadKind, QClip, RunConfig},
     task::{ActionDims, TaskConfig},
 };
@@ -57,6 +57,7 @@ impl fmt::Display for Finding {
 pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     cameras(cell, task, &mut findings);
+    gripper(cell, task, &mut findings);
     workspace(cell, task, &mut findings);
     motion(cell, task, &mut findings);
     timing(cell, task, &mut findings);
@@ -110,6 +111,22 @@ fn cameras(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
             format!("camera \"{}\" is not used by task {}", camera.name, task.name),
             "Nothing need be done",
         ));
+    }
+}
+
+fn gripper(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
+    match (cell.gripper.driver, task.needs_gripper()) {
+        (GripperDriver::None, true) => findings.push(error(
+            format!("task {} needs a gripper, which cell {} lacks", task.name, cell.name),
+            "Set gripper.driver in the cell file, or action.gripper = \"none\" and no \"gripper\" in \
+             observation.proprio",
+        )),
+        (GripperDriver::Sim, false) => findings.push(Finding::new(
+            Severity::Note,
+            format!("the gripper is not used by task {}", task.name),
+            "Nothing need be done; it keeps its grip",
+        )),
+        (GripperDriver::None, false) | (GripperDriver::Sim, true) => {}
     }
 }
 

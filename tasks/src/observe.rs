@@ -19,6 +19,8 @@ pub struct Measured {
     pub twist: Twist,
     /// Zero is taken where the arm cannot tell.
     pub wrench: Option<Wrench>,
+    /// 0 closed, 1 wide open; 0 is taken where there is no gripper.
+    pub gripper: Option<f64>,
 }
 
 /// Turns measurements into proprioception vectors.
@@ -87,6 +89,7 @@ impl Observer {
                 });
                 lag / scale.rotation_lag_rad
             }
+            ProprioKey::Gripper => Vector3::z() * measured.gripper.unwrap_or_default(),
         }
     }
 

@@ -69,6 +69,8 @@ pub enum ProprioKey {
     /// Target minus measured.
     PositionLag,
     RotationLag,
+    /// How far the gripper is open: 0 closed, 1 wide open.
+    Gripper,
 }
 
 impl ProprioKey {
@@ -76,6 +78,7 @@ impl ProprioKey {
     /// the yaw (about the tool's z) is kept.
     pub fn width(self, dims: ActionDims) -> usize {
         match (self, dims) {
+            (Self::Gripper, _) => 1,
             (Self::Rotation | Self::AngularVelocity | Self::RotationLag, ActionDims::Xyz) => 1,
             _ => 3,
         }
@@ -104,6 +107,28 @@ pub struct ActionConfig {
     pub translation_m: f64,
     pub rotation_rad: f64,
     pub delta_from: DeltaFrom,
+    pub gripper: GripperAction,
+    /// What the grasp critic takes off the reward of a step that moves the gripper.
+    pub gripper_penalty: f64,
+}
+
+/// Whether the policy commands the gripper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GripperAction {
+    None,
+    /// Close, stay or open in each step, as an entry of the action behind the arm's.
+    Discrete,
+}
+
+impl ActionConfig {
+    /// Grippers that the policy commands.
+    pub fn grippers(&self) -> usize {
+        match self.gripper {
+            GripperAction::None => 0,
+            GripperAction::Discrete => 1,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +213,11 @@ impl TaskConfig {
         Duration::from_secs_f64(1.0 / self.step_rate_hz)
     }
 
+    /// Whether a cell for this task must have a gripper.
+    pub fn needs_gripper(&self) -> bool {
+        self.action.grippers() > 0 || self.observation.proprio.contains(&ProprioKey::Gripper)
+    }
+
     pub fn proprio_dim(&self) -> usize {
         self.observation.proprio.iter().map(|key| key.width(self.action.dims)).sum()
     }
@@ -205,7 +235,7 @@ impl TaskConfig {
     }
 
     pub fn action_spec(&self) -> ActionSpec {
-        ActionSpec { dim: self.action.dims.count() }
+        ActionSpec { dim: self.action.dims.count() + self.action.grippers() }
     }
 }
 

@@ -235,7 +235,7 @@ fn values_that_are_not_allowed() {
         "cameras = [\"wrist\"]\nobservation.proprio = [\"velocity\"]",
         "task.toml:3: observation.proprio = [\"velocity\"] must be a list, each \"position\" or \
          \"rotation\" or \"linear-velocity\" or \"angular-velocity\" or \"force\" or \"torque\" \
-         or \"position-lag\" or \"rotation-lag\". Did you mean \"linear-velocity\"?",
+         or \"position-lag\" or \"rotation-lag\" or \"gripper\". Did you mean \"linear-velocity\"?",
     );
     task(
         "cameras = [\"wrist\"]",

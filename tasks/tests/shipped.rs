@@ -57,6 +57,12 @@ fn the_pair_with_two_cameras_fits() {
 }
 
 #[test]
+fn the_pairs_with_a_gripper_fit() {
+    check_pair("sim-pick-cube", "pick-cube", (10, 4), &["front", "wrist"]);
+    check_pair("sim-pick-cube-random", "pick-cube", (10, 4), &["front", "wrist"]);
+}
+
+#[test]
 fn the_simulators_table_is_passed_on_unread() {
     let cell = CellConfig::load(configs().join("cells/sim-ram.toml")).expect("cell");
     assert_eq!(cell.sim.get("clock").and_then(|value| value.as_str()), Some("simulated"));

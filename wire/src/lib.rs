@@ -17,7 +17,7 @@ pub mod record;
 pub mod spec;
 pub mod transport;
 
-pub use action::{Action, ActionSource, MAX_ACTION_DIM};
+pub use action::{Action, ActionSource, GripperCommand, MAX_ACTION_DIM, gripper_entries};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, UnixNanos};
 pub use episode::{EpisodeEnd, EpisodeKind, EpisodeStart, Outcome, TruncationCause};
 pub use ids::{ActorId, EpisodeId, LearnerStep, PolicyVersion, RecordPosition};

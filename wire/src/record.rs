@@ -37,8 +37,10 @@ impl GateEvents {
     pub const TAKEOVER: Self = Self(1 << 12);
     /// Nobody renewed the lease, or the state was lost: the arm was stopped.
     pub const STOPPED: Self = Self(1 << 13);
+    /// A command of the gripper was held back.
+    pub const GRIPPER: Self = Self(1 << 14);
 
-    pub const NAMES: [(Self, &'static str); 14] = [
+    pub const NAMES: [(Self, &'static str); 15] = [
         (Self::NOT_FINITE, "not finite"),
         (Self::WORKSPACE, "workspace"),
         (Self::STEP, "step"),
@@ -53,6 +55,7 @@ impl GateEvents {
         (Self::SINGULARITY, "singularity"),
         (Self::TAKEOVER, "takeover"),
         (Self::STOPPED, "stopped"),
+        (Self::GRIPPER, "gripper"),
     ];
 
     pub fn is_empty(self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use drivers::EpisodeBrief;
+use drivers::{EpisodeBrief, TeleopSample};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tasks::{
@@ -10,9 +10,9 @@ use tasks::{
     reward::{Evidence, Ruling},
 };
 use wire::{
-    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, Judgement, Mark, Observation,
-    PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp, TruncationCause,
-    geometry::Pose,
+    Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, GripperCommand, Judgement, Mark,
+    Observation, PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp,
+    TruncationCause, geometry::Pose,
 };
 
 use super::{ControlLoop, WAIT_POLL, motion::Motion};
@@ -190,8 +190,13 @@ impl ControlLoop {
             asked_to_end.then_some(TruncationCause::Operator)
         };
         let takeover = decision.choice.handover == Some(Handover::Takeover);
-        let judged =
-            episode.step(StepSeen { source: decision.choice.source, takeover, ruling, stop });
+        let judged = episode.step(StepSeen {
+            source: decision.choice.source,
+            takeover,
+            ruling,
+            lost: self.devices.success.lost(),
+            stop,
+        });
         self.tally.env_steps += u64::from(kind == EpisodeKind::Training);
         self.status.timing = timing;
         self.status.episode_steps = episode.steps();
@@ -372,8 +377,12 @@ impl ControlLoop {
 
     /// Anywhere in the action space.
     fn random_action(&self, noise: &mut ChaCha8Rng) -> Action {
-        let dim = self.devices.task.action_spec().dim;
-        let entries: Vec<f32> = (0..dim).map(|_| noise.random_range(-1.0..=1.0)).collect();
+        let task = &self.devices.task;
+        let dim = task.action_spec().dim;
+        let mut entries: Vec<f32> = (0..dim).map(|_| noise.random_range(-1.0..=1.0)).collect();
+        for entry in wire::gripper_entries(dim, task.action.grippers()) {
+            entries[entry] = GripperCommand::from_entry(entries[entry]).entry();
+        }
         Action::from_slice(&entries)
     }
 
@@ -400,7 +409,8 @@ impl ControlLoop {
                 if !sample.value.engaged {
                     return HandSeen::still(Hand::Resting);
                 }
-                let action = self.map.from_teleop(&sample.value.twist, &tcp_pose.rotation);
+                let TeleopSample { twist, gripper, .. } = &sample.value;
+                let action = self.map.from_teleop(twist, *gripper, &tcp_pose.rotation);
                 let age = now.since(sample.at);
                 let life = dead_man.map(|dead_man| dead_man.saturating_sub(age));
                 HandSeen { hand: Hand::Engaged(action.clipped()), life }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivers::{ArmError, Command, StopKind};
+use drivers::{ArmError, Command, StopKind, gate::Executed};
 use wire::{Action, EpisodeId, GateEvents, Timestamp, geometry::Pose};
 
 use super::ControlLoop;
@@ -44,7 +44,8 @@ impl ControlLoop {
         let measured = gate.state().map_err(failed)?.value.tcp_pose;
         let last_target = gate.target(now);
         let wanted = self.map.target(&choice.action, &measured, last_target.as_ref());
-        let mut command = Command::every(self.pacer.period(), wanted);
+        let mut command =
+            Command::every(self.pacer.period(), wanted).gripping(self.map.gripper(&choice.action));
         if let Some(life) = life {
             command.valid_for = command.valid_for.min(life);
         }
@@ -55,9 +56,10 @@ impl ControlLoop {
     /// What the step's command has come to, as the action that would have asked for just that.
     pub(super) fn arrive(&mut self, from: &Departure) -> Result<Motion, Fault> {
         let done = self.devices.gate.settle().map_err(|e| Fault::ArmFailed(e.to_string()))?;
-        let executed =
-            self.map.action(&done.target, &from.measured, from.last_target.as_ref()).clipped();
-        Ok(Motion { target: done.target, executed, events: done.events })
+        let Executed { target, gripper, events } = done;
+        let last_target = from.last_target.as_ref();
+        let executed = self.map.action(&target, gripper, &from.measured, last_target).clipped();
+        Ok(Motion { target, executed, events })
     }
 
     /// The episode is over: the arm keeps its pose, or brakes when it is what failed.

@@ -3,8 +3,9 @@
 use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::RecvTimeoutError;
-use drivers::{ArmMode, Command, EpisodeBrief, GuardedArm};
+use drivers::{ArmMode, ArmState, Command, EpisodeBrief, GuardedArm};
 use tasks::{ResetPlan, ResetStep};
+use wire::GripperCommand;
 
 use super::{ControlLoop, WAIT_POLL};
 use crate::{
@@ -112,6 +113,12 @@ impl ControlLoop {
         let clock = self.devices.clock.clone();
         let mut pacer = Pacer::new(self.pacer.period(), clock.now());
         let mut plan = ResetPlan::new(&self.devices.task, brief.seed);
+        // An episode begins with an open gripper: what it holds is let go where it is.
+        let gripper = match self.devices.task.action.grippers() {
+            0 => GripperCommand::Stay,
+            _ => GripperCommand::Open,
+        };
+        let (mut opening, timeout) = (0, self.devices.task.reset.timeout_steps);
         loop {
             if self.must_end(shutdown) {
                 return Ok(None);
@@ -125,7 +132,7 @@ impl ControlLoop {
             }
             match plan.next_target(&state.tcp_pose)? {
                 ResetStep::Move(target) => {
-                    let command = Command::every(pacer.period(), target);
+                    let command = Command::every(pacer.period(), target).gripping(gripper);
                     self.devices.gate.command(clock.now(), &command)?;
                     clock.sleep_until(pacer.next_deadline(clock.now()));
                 }
@@ -134,6 +141,15 @@ impl ControlLoop {
                     self.devices.gate.expect_pause();
                     self.devices.fixture.prepare(brief)?;
                     pacer.restart(clock.now());
+                }
+                ResetStep::Done(start) if gripper == GripperCommand::Open && !is_open(&state) => {
+                    opening += 1;
+                    if opening > timeout {
+                        return Err(ResetFailure::GripperClosed { steps: timeout });
+                    }
+                    let command = Command::every(pacer.period(), start).gripping(gripper);
+                    self.devices.gate.command(clock.now(), &command)?;
+                    clock.sleep_until(pacer.next_deadline(clock.now()));
                 }
                 ResetStep::Done(start) => {
                     self.map.reset(&start);
@@ -146,4 +162,10 @@ impl ControlLoop {
             }
         }
     }
+}
+
+/// Open enough to begin with.
+fn is_open(state: &ArmState) -> bool {
+    const OPEN: f64 = 0.95;
+    state.gripper.is_some_and(|opening| opening >= OPEN)
 }

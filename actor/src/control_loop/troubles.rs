@@ -39,7 +39,9 @@ impl Noticed {
         match failure {
             ResetFailure::ArmFault(fault) => self.fault(fault),
             ResetFailure::Observation(_) => self.device = Some(Trouble::Camera { reason }),
-            ResetFailure::Arm(_) => self.device = Some(Trouble::Arm { reason }),
+            ResetFailure::Arm(_) | ResetFailure::GripperClosed { .. } => {
+                self.device = Some(Trouble::Arm { reason })
+            }
             ResetFailure::Plan(_) | ResetFailure::Fixture(_) => {}
         }
     }

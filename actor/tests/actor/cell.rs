@@ -5,7 +5,8 @@
 //! `F` as `.`, and something presses hard against the tool · `E` as `.`, and the robot's own stop is
 //! pressed · `c` as `.`, and the classifier is sure · `?` as `.`, and the classifier fails · `+` as `.`,
 //! and the person says success · `-` as `c`, and the person says failure ·
-//! `w` as `.`, and the operator gives the word that he was given · `A` as `.`, and the arm is away for a second · `!` the process dies. The last string
+//! `w` as `.`, and the operator gives the word that he was given · `A` as `.`, and the arm is away for a second · `C` the hand presses the button that closes
+//! the gripper · `!` the process dies. The last string
 //! holds for all further episodes, its last letter for all
 //! further steps.
 
@@ -18,12 +19,13 @@ use actor::{Judge, OperatorCommand, policy::PolicyError};
 use crossbeam_channel::Sender;
 use drivers::{
     Arm, ArmError, ArmMode, ArmState, Camera, CameraError, CameraInfo, EpisodeBrief, Fixture,
-    FixtureError, SafeTarget, Stamped, StopKind, SuccessSensor, Teleop, TeleopError, TeleopSample,
+    FixtureError, Gripper, GripperError, GripperState, SafeGrip, SafeTarget, Stamped, StopKind,
+    SuccessSensor, Teleop, TeleopError, TeleopSample,
 };
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use tasks::reward::ClassifierRule;
 use wire::{
-    Clock, Features, Frame, ManualClock, Mark, Timestamp,
+    Clock, Features, Frame, GripperCommand, ManualClock, Mark, Timestamp,
     geometry::{Pose, Twist, Wrench},
 };
 
@@ -41,6 +43,9 @@ pub struct World {
     mode: ArmMode,
     away_until: Timestamp,
     stops: Vec<StopKind>,
+    /// How far the gripper is open; it goes at once where it is told, unless it is stuck.
+    opening: f64,
+    stuck: bool,
     /// Share of the way to its target that the arm makes in one command.
     stiffness: f64,
     /// Where the arm was when it was sent where.
@@ -67,6 +72,8 @@ impl Cell {
             mode: ArmMode::Idle,
             away_until: Timestamp(0),
             stops: vec![],
+            opening: 0.0,
+            stuck: false,
             stiffness: 1.0,
             commands: vec![],
             word: None,
@@ -93,6 +100,15 @@ impl Cell {
     /// The arm follows its targets softly from now on.
     pub fn soften(&self, stiffness: f64) {
         self.world().stiffness = stiffness;
+    }
+
+    /// The gripper stays as it is from now on.
+    pub fn block_gripper(&self) {
+        self.world().stuck = true;
+    }
+
+    pub fn opening(&self) -> f64 {
+        self.world().opening
     }
 
     pub fn commands(&self) -> Vec<[Pose; 2]> {
@@ -139,6 +155,7 @@ impl Arm for Cell {
                 force: Vector3::z() * if world.letter == 'F' { 40.0 } else { 0.0 },
                 torque: Vector3::zeros(),
             }),
+            gripper: None,
         }))
     }
 
@@ -169,13 +186,32 @@ impl Arm for Cell {
     }
 }
 
+impl Gripper for Cell {
+    fn state(&self) -> Result<Stamped<GripperState>, GripperError> {
+        let world = self.world();
+        Ok(world.stamped(GripperState { opening: world.opening }))
+    }
+
+    fn command(&mut self, grip: SafeGrip) -> Result<(), GripperError> {
+        let mut world = self.world();
+        if !world.stuck {
+            world.opening = if grip.opens() { 1.0 } else { 0.0 };
+        }
+        Ok(())
+    }
+}
+
 impl Teleop for Cell {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
         let mut world = self.world();
         let letter = world.next_letter();
-        let engaged = matches!(letter, 'H' | 'S');
+        let moves = matches!(letter, 'H' | 'S');
         let mut twist = [0.0; 6];
-        twist[0] = if engaged { 0.5 } else { 0.0 };
+        twist[0] = if moves { 0.5 } else { 0.0 };
+        let (gripper, engaged) = match letter {
+            'C' => (GripperCommand::Close, true),
+            _ => (GripperCommand::Stay, moves),
+        };
         match letter {
             '!' => panic!("the process dies"),
             'x' => return Err(TeleopError::Gone("pulled".into())),
@@ -189,7 +225,7 @@ impl Teleop for Cell {
             'A' => world.away_until = world.clock.now() + std::time::Duration::from_secs(1),
             _ => {}
         }
-        Ok(world.stamped(TeleopSample { twist, engaged }))
+        Ok(world.stamped(TeleopSample { twist, gripper, engaged }))
     }
 
     fn mark(&mut self) -> Option<Mark> {

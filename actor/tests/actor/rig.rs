@@ -12,7 +12,7 @@ use actor::{
 };
 use crossbeam_channel::Receiver;
 use drivers::{
-    Arm, Camera, Gate, GateLimits, WorkspaceBox,
+    Arm, Camera, Gate, GateLimits, GripperLimits, WorkspaceBox,
     gate::{ForceLimits, MotionLimits},
 };
 use nalgebra::{UnitQuaternion, Vector3};
@@ -49,6 +49,9 @@ pub struct Rig {
     pub storage: Arc<dyn Storage>,
     /// The policy moves the arm along -x by so much of a step.
     pub policy_x: f32,
+    /// There is a gripper, its commands are part of the task, the policy always opens it, and so long
+    /// it takes between two changes.
+    pub gripper: Option<Duration>,
     _folder: tempfile::TempDir,
 }
 
@@ -94,15 +97,20 @@ impl Rig {
             operator: None,
             storage: Arc::new(DiskStorage),
             policy_x: -0.1,
+            gripper: None,
             _folder: folder,
         }
     }
 
     pub fn task(&self) -> TaskConfig {
         let cameras = if self.camera.is_some() { "[\"wrist\"]" } else { "[]" };
+        let gripper = match self.gripper {
+            None => "",
+            Some(_) => "proprio = [\"position\", \"gripper\"]\n[action]\ngripper = \"discrete\"\n",
+        };
         let text = format!(
             "name = \"test\"\ncameras = {cameras}\nepisode_steps = {STEPS_MAX}\n\
-             [observation]\nimage_width = 8\nimage_height = 8\n\
+             [observation]\nimage_width = 8\nimage_height = 8\n{gripper}\
              [reset]\nposition_m = [0.5, 0.0, 0.1]\nrandom_m = [0.01, 0.01, 0.0]\n\
              travel_z_m = 0.2\n{}\n",
             self.reward
@@ -136,8 +144,15 @@ impl Rig {
         let mut config = self.config.clone();
         self.learner.state().demonstrations_wanted = config.program.demonstrations;
         config.camera_age_max = vec![Duration::from_millis(200); cameras.len()];
-        let policy_x = self.policy_x;
+        let (policy_x, grips) = (self.policy_x, self.gripper.is_some());
         let gate = Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits());
+        let gate = match self.gripper {
+            None => gate,
+            Some(change_min) => {
+                let limits = GripperLimits { force_n: 20.0, speed_mps: 0.1, change_min };
+                gate.with_gripper(Box::new(cell.clone()), limits)
+            }
+        };
         let parts = ActorParts {
             clock: gate.ticked(self.clock.clone()),
             host_clock: match config.coupling {
@@ -152,7 +167,9 @@ impl Rig {
             success: Box::new(cell.clone()),
             link: self.learner.link(),
             storage: self.storage.clone(),
-            load_policy: Box::new(move |snapshot| Ok(Box::new(Push::new(snapshot, policy_x)))),
+            load_policy: Box::new(move |snapshot| {
+                Ok(Box::new(Push::new(snapshot, policy_x, grips)))
+            }),
             judge: (!self.reward.is_empty()).then(|| Box::new(cell.clone()) as Box<dyn Judge>),
             task: self.task(),
             views: self.views.clone(),
@@ -248,16 +265,17 @@ fn limits() -> GateLimits {
     }
 }
 
-/// Pushes along -x of the base; with noise also a little along y.
+/// Pushes along -x of the base; with noise also a little along y. Opens the gripper if it has one.
 struct Push {
     version: PolicyVersion,
     learner_step: LearnerStep,
     x: f32,
+    grips: bool,
 }
 
 impl Push {
-    fn new(snapshot: &PolicySnapshot, x: f32) -> Self {
-        Self { version: snapshot.version, learner_step: snapshot.learner_step, x }
+    fn new(snapshot: &PolicySnapshot, x: f32, grips: bool) -> Self {
+        Self { version: snapshot.version, learner_step: snapshot.learner_step, x, grips }
     }
 }
 
@@ -276,7 +294,8 @@ impl Policy for Push {
         noise: Option<&mut ChaCha8Rng>,
     ) -> Result<Action, PolicyError> {
         let y = noise.map_or(0.0, |rng| rng.random_range(-0.1..0.1));
-        Ok(Action::from_slice(&[self.x, y, 0.0, 0.0, 0.0, 0.0]))
+        let entries = [self.x, y, 0.0, 0.0, 0.0, 0.0, 1.0];
+        Ok(Action::from_slice(if self.grips { &entries } else { &entries[..6] }))
     }
 }
 

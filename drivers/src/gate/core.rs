@@ -2,7 +2,7 @@
 
 mod device_loop;
 
-use wire::{GateEvents, Timestamp, geometry::Pose};
+use wire::{GateEvents, GripperCommand, Timestamp, geometry::Pose};
 
 use super::{
     Command, Executed, GateCounts, GateLimits, GateReport, SafeTarget,
@@ -294,10 +294,16 @@ impl Core {
                 self.note(GateEvents::PROFILE);
             }
         }
-        Executed { target, events: std::mem::take(&mut self.events) }
+        let gripper = GripperCommand::Stay;
+        Executed { target, gripper, events: std::mem::take(&mut self.events) }
     }
 
-    fn note(&mut self, events: GateEvents) {
+    /// Whether the arm follows a command.
+    pub fn follows(&self) -> bool {
+        matches!(self.phase, Phase::Following(_))
+    }
+
+    pub fn note(&mut self, events: GateEvents) {
         self.counts.add(events);
         self.events = self.events.with(events);
     }

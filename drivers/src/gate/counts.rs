@@ -26,13 +26,14 @@ impl GateCounts {
 
     /// As `named`, without the shaping of commands that belongs to everyday learning.
     pub fn serious(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        const EVERYDAY: [GateEvents; 6] = [
+        const EVERYDAY: [GateEvents; 7] = [
             GateEvents::WORKSPACE,
             GateEvents::STEP,
             GateEvents::SPEED,
             GateEvents::LEAD,
             GateEvents::PROFILE,
             GateEvents::TAKEOVER,
+            GateEvents::GRIPPER,
         ];
         self.counted()
             .filter(|(event, _, count)| *count > 0 && !EVERYDAY.contains(event))

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wire::{GateEvents, Timestamp, geometry::Pose};
+use wire::{GateEvents, GripperCommand, Timestamp, geometry::Pose};
 
 /// Where somebody wants the TCP to go. Anything at all may stand here.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,13 +13,21 @@ pub struct Command {
     pub pose: Pose,
     /// How long it may be followed; the gate's longest lease cuts it.
     pub valid_for: Duration,
+    /// What the gripper at the tool is told.
+    pub gripper: GripperCommand,
 }
 
 impl Command {
     /// For a loop that commands once per `period`: valid for two of them and 50 ms, so that one
     /// late command does not stop the arm.
     pub fn every(period: Duration, pose: Pose) -> Self {
-        Self { pose, valid_for: period * 2 + Duration::from_millis(50) }
+        let valid_for = period * 2 + Duration::from_millis(50);
+        Self { pose, valid_for, gripper: GripperCommand::Stay }
+    }
+
+    #[must_use]
+    pub fn gripping(self, gripper: GripperCommand) -> Self {
+        Self { gripper, ..self }
     }
 }
 
@@ -58,6 +66,8 @@ pub struct GateReport {
 pub struct Executed {
     /// The last target that the arm got, or the pose in which it holds.
     pub target: Pose,
+    /// What the gripper was sent.
+    pub gripper: GripperCommand,
     /// Everything that the gate did since it was asked last.
     pub events: GateEvents,
 }

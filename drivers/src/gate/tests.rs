@@ -1,6 +1,7 @@
 //! What the gate does, rule by rule, with an arm that goes at once where it is told.
 
 mod adversary;
+mod gripper;
 mod rules;
 
 use std::time::Duration;
@@ -64,6 +65,7 @@ fn obedient(tcp_pose: Pose) -> Obedient {
         joints: Vec::new(),
         joint_velocities: Vec::new(),
         wrench: None,
+        gripper: None,
     };
     Obedient {
         state: Stamped { at: Timestamp(0), value },

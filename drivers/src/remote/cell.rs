@@ -60,6 +60,10 @@ impl SuccessSensor for RemoteSuccess {
     fn succeeded(&mut self) -> bool {
         matches!(self.0.ask(&DeviceRequest::Succeeded), Ok(DeviceReply::Succeeded(true)))
     }
+
+    fn lost(&mut self) -> bool {
+        matches!(self.0.ask(&DeviceRequest::Lost), Ok(DeviceReply::Lost(true)))
+    }
 }
 
 impl RemoteTeleop {

@@ -22,6 +22,7 @@ pub(super) enum DeviceRequest {
     Prepare(EpisodeBrief),
     Succeeded,
     Mark,
+    Lost,
 }
 
 /// What goes to the gate.
@@ -55,6 +56,7 @@ pub(super) enum DeviceReply {
     Prepared(Result<(), FixtureError>),
     Succeeded(bool),
     Marked(Option<Mark>),
+    Lost(bool),
 }
 
 /// A reading and how old it was when it was sent: the two processes have clocks of their own.

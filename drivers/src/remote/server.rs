@@ -167,6 +167,7 @@ impl Desk {
             DeviceRequest::Mark => {
                 DeviceReply::Marked(lock(&self.teleop).as_mut().and_then(|teleop| teleop.mark()))
             }
+            DeviceRequest::Lost => DeviceReply::Lost(lock(&self.success).lost()),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::{io::Cursor, path::Path, sync::Arc, thread, time::Duration};
 
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
-use wire::{Frame, Mark, SystemClock, Timestamp, geometry::Twist};
+use wire::{Frame, GripperCommand, Mark, SystemClock, Timestamp, geometry::Twist};
 
 use super::{
     frame,
@@ -12,10 +12,10 @@ use super::{
     *,
 };
 use crate::{
-    Camera, CameraError, CameraInfo, EpisodeBrief, Fixture, FixtureError, GuardedArm, Stamped,
-    SuccessSensor, Teleop, TeleopError, TeleopSample,
+    Camera, CameraError, CameraInfo, EpisodeBrief, Fixture, FixtureError, Gripper, GripperError,
+    GripperState, GuardedArm, Stamped, SuccessSensor, Teleop, TeleopError, TeleopSample,
     arm::{Arm, ArmError, ArmMode, ArmState, StopKind},
-    gate::{Command, Gate, GateLimits, SafeTarget, WorkspaceBox},
+    gate::{Command, Gate, GateLimits, GripperLimits, SafeGrip, SafeTarget, WorkspaceBox},
 };
 
 /// Stands still and says so.
@@ -30,6 +30,7 @@ impl Arm for Statue {
             joints: Vec::new(),
             joint_velocities: Vec::new(),
             wrench: None,
+            gripper: None,
         };
         Ok(Stamped { at: wire::Clock::now(&*self.0), value })
     }
@@ -40,6 +41,23 @@ impl Arm for Statue {
         Ok(())
     }
     fn recover(&mut self) -> Result<(), ArmError> {
+        Ok(())
+    }
+}
+
+/// What the hand says.
+const PUSH: TeleopSample =
+    TeleopSample { twist: [0.5; 6], gripper: GripperCommand::Close, engaged: true };
+
+/// A gripper that does at once what it is told.
+struct Jaws(Arc<SystemClock>, f64);
+
+impl Gripper for Jaws {
+    fn state(&self) -> Result<Stamped<GripperState>, GripperError> {
+        Ok(Stamped { at: wire::Clock::now(&*self.0), value: GripperState { opening: self.1 } })
+    }
+    fn command(&mut self, grip: SafeGrip) -> Result<(), GripperError> {
+        self.1 = if grip.opens() { 1.0 } else { 0.0 };
         Ok(())
     }
 }
@@ -74,8 +92,7 @@ impl Camera for Props {
 
 impl Teleop for Props {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
-        let value = TeleopSample { twist: [0.5; 6], engaged: true };
-        Ok(Stamped { at: wire::Clock::now(&*self.clock).before(AGE), value })
+        Ok(Stamped { at: wire::Clock::now(&*self.clock).before(AGE), value: PUSH })
     }
 
     fn mark(&mut self) -> Option<Mark> {
@@ -94,6 +111,9 @@ impl Fixture for Props {
 
 impl SuccessSensor for Props {
     fn succeeded(&mut self) -> bool {
+        true
+    }
+    fn lost(&mut self) -> bool {
         true
     }
 }
@@ -117,6 +137,8 @@ fn device() -> (tempfile::TempDir, std::path::PathBuf) {
             yaw_max_rad: 0.5,
         }),
     );
+    let jaws = GripperLimits { force_n: 20.0, speed_mps: 0.1, change_min: Duration::ZERO };
+    let gate = gate.with_gripper(Box::new(Jaws(clock.clone(), 0.5)), jaws);
     gate.run_in_real_time(clock.clone()).unwrap();
     let served = Served {
         gate: Box::new(gate),
@@ -140,7 +162,7 @@ fn now() -> Timestamp {
 }
 
 fn command(x: f64) -> Command {
-    Command { pose: Isometry3::translation(x, 0.0, 0.1), valid_for: Duration::from_millis(250) }
+    Command::every(Duration::from_millis(100), Isometry3::translation(x, 0.0, 0.1))
 }
 
 #[test]
@@ -151,6 +173,20 @@ fn commands_go_through_the_gate_on_the_devices_side() {
     assert!(report.goal.translation.x <= 0.55 + 1e-9, "{report:?}");
     assert!(!report.events.is_empty());
     assert!(client.counts().named().count() > 0);
+}
+
+#[test]
+fn a_gripper_is_told_by_the_devices_loop_and_says_how_far_it_is_open() {
+    let (_folder, path) = device();
+    let mut client = connect(&path).unwrap();
+    let opening = |client: &RemoteGate| client.state().unwrap().value.gripper;
+    assert_eq!(opening(&client), Some(0.5));
+    client.command(now(), &command(0.5).gripping(GripperCommand::Open)).unwrap();
+    while opening(&client) != Some(1.0) {
+        thread::yield_now();
+    }
+    assert_eq!(client.settle().unwrap().gripper, GripperCommand::Open);
+    assert_eq!(client.settle().unwrap().gripper, GripperCommand::Stay, "it was sent once");
 }
 
 #[test]
@@ -233,7 +269,7 @@ fn the_rest_of_the_cell_is_served_too() {
     let hand = RemoteTeleop::at(&path, clock.clone()).sample().unwrap();
     let age = wire::Clock::now(&*clock).since(hand.at);
     assert!(age >= AGE, "the sample became younger on its way: {age:?}");
-    assert_eq!(hand.value, TeleopSample { twist: [0.5; 6], engaged: true });
+    assert_eq!(hand.value, PUSH);
     assert_eq!(RemoteTeleop::at(&path, clock.clone()).mark(), Some(Mark::Failure));
     let gone = path.with_extension("gone");
     assert_eq!(RemoteTeleop::at(&gone, clock.clone()).mark(), None);
@@ -247,6 +283,8 @@ fn the_rest_of_the_cell_is_served_too() {
     fixture.prepare(&brief(0)).unwrap();
     let refused = fixture.prepare(&brief(1)).unwrap_err();
     assert!(refused.to_string().contains("the part is missing"), "{refused}");
-    assert!(RemoteSuccess::at(&path).succeeded());
-    assert!(!RemoteSuccess::at(&path.with_extension("gone")).succeeded());
+    let mut success = RemoteSuccess::at(&path);
+    assert!(success.succeeded() && success.lost());
+    let mut gone = RemoteSuccess::at(&path.with_extension("gone"));
+    assert!(!gone.succeeded() && !gone.lost());
 }

@@ -2,6 +2,7 @@
 
 use nets::{
     backbone::Backbone,
+    grasp,
     head::{Images, ObservationBatch},
 };
 use replay::{ReplayStore, View, sample, symmetric_sample};
@@ -10,7 +11,7 @@ use wire::{Clock, Timestamp};
 
 use super::{BACKBONE_ROWS, TrainerConfig, TrainerError};
 use crate::{
-    batch::{Batch, bootstrap_mask, choose_actions},
+    batch::{Batch, GraspColumns, bootstrap_mask, choose_actions, split_actions},
     feature_cache::FeatureCache,
     imitation::imitate,
     ingest::Ingest,
@@ -150,20 +151,26 @@ impl Training {
         let n = sampled.len() as i64;
         let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(config.device);
         let matrix = |values: &[f32]| tensor(values).view([n, -1]);
+        let grippers = config.architecture.grippers;
+        let parts = split_actions(sampled, grippers.into(), config.gripper_penalty);
+        let grasp = (grippers > 0).then(|| GraspColumns {
+            command: grasp::command_index(&matrix(&parts.grippers)),
+            penalty: tensor(&parts.penalty),
+        });
         let rule = config.update.episode_end_rule();
         let ends = sampled.bootstrap_mask.iter().zip(&sampled.truncated);
         let masks: Vec<f32> =
             ends.map(|(mask, truncated)| bootstrap_mask(*mask == 0.0, *truncated, rule)).collect();
         Batch {
             observation: ObservationBatch { proprio: matrix(&sampled.proprio), images },
-            action: matrix(&sampled.action),
+            action: matrix(&parts.motion),
             reward: tensor(&sampled.reward),
             bootstrap_mask: tensor(&masks),
             next_observation: ObservationBatch {
                 proprio: matrix(&sampled.next_proprio),
                 images: next_images,
             },
-            grasp: None,
+            grasp,
             demo_rows: demo_rows as i64,
         }
     }

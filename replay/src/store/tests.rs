@@ -2,7 +2,7 @@ use half::f16;
 use proptest::{collection::vec, prelude::*};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use wire::WeightsHash;
+use wire::{Action, WeightsHash};
 
 use super::*;
 use crate::{
@@ -202,12 +202,12 @@ fn records_that_cannot_be_are_refused_by_name() {
     check_refused(&["T pp"], |r| step_of(r).reward = f32::NAN, "reward is not finite");
     check_refused(
         &["T pp"],
-        |r| step_of(r).executed_action = wire::Action::zeros(3),
+        |r| step_of(r).executed_action = Action::zeros(3),
         "3 dimensions, not 2",
     );
     check_refused(
         &["T pp"],
-        |r| step_of(r).commanded_action = wire::Action::zeros(3),
+        |r| step_of(r).commanded_action = Action::zeros(3),
         "3 dimensions, not 2",
     );
     check_refused(
@@ -262,6 +262,22 @@ fn fresh_leaves_out_what_is_there_and_refuses_gaps() {
         records[2..].iter().map(|r| r.position).collect::<Vec<_>>()
     );
     assert!(matches!(store.fresh(&records[3..]), Err(InsertError::Gap { .. })));
+}
+
+#[test]
+fn a_step_knows_what_its_gripper_was_told_before() {
+    let mut records = Script::default().records(&["T pppp+", "T pp|"]);
+    let steps = records.iter_mut().filter_map(|record| match &mut record.body {
+        RecordBody::Step(step) => Some(step),
+        _ => None,
+    });
+    for (step, command) in steps.zip([0.0, -1.0, 0.0, 1.0, -1.0, 0.0]) {
+        step.executed_action = Action::from_slice(&[0.5, command]);
+    }
+    let store = filled_with(StoreConfig { grippers: 1, ..config() }, &records);
+    let mut batch = Batch::default();
+    batch.gather(&store, store.view(View::Online));
+    assert_eq!(batch.gripper_before, [1.0, 1.0, -1.0, -1.0, 1.0, -1.0]);
 }
 
 fn with_features() -> StoreConfig {

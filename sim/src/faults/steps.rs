@@ -21,6 +21,10 @@ impl StepCounter {
 }
 
 impl SuccessSensor for StepCounter {
+    fn lost(&mut self) -> bool {
+        self.inner.lost()
+    }
+
     fn succeeded(&mut self) -> bool {
         self.faults.step_done(self.clock.now());
         self.inner.succeeded()

@@ -4,20 +4,15 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Sight;
+use super::Concern;
 use crate::config::OperatorConfig;
 
 /// Less than this much nearer does not count as progress (m).
 const PROGRESS_M: f64 = 0.003;
 /// So much worse than at the start calls for help (m).
 const WORSE_M: f64 = 0.050;
-/// Pressing harder than this on the socket's surface, so many steps long, calls for help.
-const PRESS_N: f64 = 8.0;
+/// Pressing where nothing gives way, so many steps long, calls for help.
 const PRESS_STEPS: u32 = 6;
-/// The tip stands on the surface, not in the slot (m, socket frame).
-const SURFACE_M: std::ops::Range<f64> = -0.002..0.003;
-/// The seated tip, from which the distance counts (m, socket frame).
-const SEAT_DEPTH_M: f64 = 0.018;
 /// Length of a short help, steps.
 const NUDGE_STEPS: std::ops::RangeInclusive<u32> = 5..=15;
 /// Share of the old estimate in the new one.
@@ -85,8 +80,8 @@ impl Supervisor {
     }
 
     /// One step of watching; true when the person drives in it.
-    pub fn watch(&mut self, sight: &Sight) -> bool {
-        let alarmed = self.alarm(sight);
+    pub fn watch(&mut self, seen: Concern) -> bool {
+        let alarmed = self.alarm(seen);
         self.state = match self.state {
             State::Trusting => State::Trusting,
             State::Watching if alarmed && self.reaction_steps == 0 => self.driving(),
@@ -118,10 +113,8 @@ impl Supervisor {
     }
 
     /// Does this look as if the policy needed help?
-    fn alarm(&mut self, sight: &Sight) -> bool {
-        let mut to_seat = sight.tip;
-        to_seat.z += SEAT_DEPTH_M;
-        let distance = to_seat.norm();
+    fn alarm(&mut self, seen: Concern) -> bool {
+        let distance = seen.distance_m;
         let start = *self.start.get_or_insert(distance);
         if distance < self.nearest - PROGRESS_M {
             self.nearest = distance;
@@ -129,26 +122,21 @@ impl Supervisor {
         } else {
             self.idle += 1;
         }
-        let presses = sight.force_n > PRESS_N && SURFACE_M.contains(&sight.tip.z);
-        self.pressing = if presses { self.pressing + 1 } else { 0 };
+        self.pressing = if seen.presses { self.pressing + 1 } else { 0 };
         self.idle >= self.stall_steps || distance > start + WORSE_M || self.pressing >= PRESS_STEPS
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use nalgebra::{UnitQuaternion, Vector3};
     use rand::SeedableRng;
 
     use super::*;
 
-    fn sight(height_mm: f64, force_n: f64) -> Sight {
-        Sight {
-            tip: Vector3::new(0.0, 0.0, height_mm * 1e-3),
-            misalignment: Vector3::zeros(),
-            socket_rotation: UnitQuaternion::identity(),
-            force_n,
-        }
+    /// A peg so high over an ideal socket, and pressed so hard.
+    fn concern(height_mm: f64, force_n: f64) -> Concern {
+        let presses = force_n > 8.0 && (-2.0..3.0).contains(&height_mm);
+        Concern { distance_m: (height_mm + 18.0).abs() * 1e-3, presses }
     }
 
     /// Who drives in each step: `p` the policy, `H` the person. `scene` gives height (mm) and
@@ -159,7 +147,7 @@ mod tests {
         supervisor.state = State::Watching;
         supervisor.finish_chance = finish_chance;
         let drove: String =
-            scene.map(|(mm, n)| if supervisor.watch(&sight(mm, n)) { 'H' } else { 'p' }).collect();
+            scene.map(|(mm, n)| if supervisor.watch(concern(mm, n)) { 'H' } else { 'p' }).collect();
         assert!(drove.starts_with(expected), "{drove}, not {expected}");
         let steps = drove.trim_start_matches('p').find('p').unwrap_or(0);
         assert!(finish_chance > 0.0 || steps == 0 || (5..=15).contains(&steps), "{drove}");

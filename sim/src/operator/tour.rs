@@ -1,15 +1,17 @@
 //! How the scripted person shows a reward classifier what there is to see: the peg seated, and what
 //! looks like it and is not. Beside the slot, over it, half inserted, down beside the block.
 
+use drivers::TeleopSample;
 use nalgebra::Vector3;
 use rand::{Rng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::TAU;
 
 use super::{
-    Sight,
-    hand::{HOVER_M, Hand, PUSH_MAX_N},
+    Skill,
+    insertion::{HOVER_M, Insertion, PUSH_MAX_N, Sight},
 };
+use crate::world::World;
 
 /// From here on the tip counts as there (m).
 const NEAR_M: f64 = 0.0025;
@@ -42,7 +44,7 @@ struct Stop {
 
 #[derive(Debug)]
 pub(super) struct Tour {
-    hand: Hand,
+    hand: Insertion,
     rng: ChaCha8Rng,
     /// The next one last.
     stops: Vec<Stop>,
@@ -51,13 +53,18 @@ pub(super) struct Tour {
 }
 
 impl Tour {
-    pub fn new(hand: Hand, mut rng: ChaCha8Rng) -> Self {
+    pub fn new(hand: Insertion, mut rng: ChaCha8Rng) -> Self {
         let stops = itinerary(&mut rng);
         Self { hand, rng, stops, steps: 0, held: 0 }
     }
 
     /// The command of this step, as a hand gives it.
-    pub fn twist(&mut self, sight: &Sight) -> [f64; 6] {
+    pub fn drive(&mut self, world: &World) -> TeleopSample {
+        let twist = self.twist(&Sight::of(world));
+        TeleopSample { twist, engaged: true, ..TeleopSample::default() }
+    }
+
+    fn twist(&mut self, sight: &Sight) -> [f64; 6] {
         if self.stops.is_empty() {
             self.stops = itinerary(&mut self.rng);
         }
@@ -67,7 +74,7 @@ impl Tour {
         if self.held > stop.hold || self.steps > STEPS_MAX + stop.hold {
             self.stops.pop();
             (self.steps, self.held) = (0, 0);
-            self.hand.grasp();
+            self.hand.take();
         }
         match stop.place {
             Place::Seat => self.hand.twist(sight),

@@ -1,3 +1,4 @@
+use GripperCommand::{Close, Open, Stay};
 use proptest::prelude::*;
 
 use super::*;
@@ -58,7 +59,7 @@ fn without_rotation_the_tool_keeps_the_orientation_of_the_start_pose() {
 
 /// A hand's twist in the base frame, on an arm that points down.
 fn check_teleop(text: &str, twist: [f64; 6], expected: &[f32]) {
-    let got = map(text).from_teleop(&twist, &pose([0.0; 3], DOWN).rotation);
+    let got = map(text).from_teleop(&twist, Stay, &pose([0.0; 3], DOWN).rotation);
     let near = got.as_slice().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
     assert!(near && got.dim() == expected.len(), "{got:?}");
 }
@@ -73,9 +74,33 @@ fn a_hand_that_pushes_down_moves_the_tool_along_its_z() {
 fn a_command_beyond_the_action_space_keeps_its_direction() {
     let turned =
         UnitQuaternion::from_scaled_axis(Vector3::new(0.0, 0.0, std::f64::consts::FRAC_PI_4));
-    let got = map("action.dims = \"xyz\"").from_teleop(&[1.0, 1.0, 0.5, 0.0, 0.0, 0.0], &turned);
+    let got =
+        map("action.dims = \"xyz\"").from_teleop(&[1.0, 1.0, 0.5, 0.0, 0.0, 0.0], Stay, &turned);
     let expected = [1.0, 0.0, 0.5 / 2f32.sqrt()];
     assert!(got.as_slice().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{got:?}");
+}
+
+#[test]
+fn the_grippers_entry_moves_nothing_else_and_comes_back() {
+    let map = map("action = { dims = \"xyz\", gripper = \"discrete\" }");
+    let here = pose([0.5, 0.0, 0.1], DOWN);
+    for gripper in [Close, Stay, Open] {
+        let action = Action::from_slice(&[1.0, 0.0, 0.0, gripper.entry()]);
+        assert_eq!(map.gripper(&action), gripper);
+        let target = map.target(&action, &here, None);
+        let (off_m, off_rad) = distance(&target, &pose([0.51, 0.0, 0.1], DOWN));
+        assert!(off_m < 1e-9 && off_rad < 1e-9, "{target}");
+        let stored = map.action(&target, gripper, &here, None);
+        assert_eq!((stored.dim(), map.gripper(&stored)), (4, gripper));
+        let hand = map.from_teleop(&[0.1; 6], gripper, &here.rotation);
+        assert_eq!((hand.dim(), map.gripper(&hand)), (4, gripper));
+    }
+}
+
+#[test]
+fn a_task_without_a_gripper_tells_it_nothing() {
+    let action = Action::from_slice(&[0.0, 0.0, 1.0]);
+    assert_eq!(map("action.dims = \"xyz\"").gripper(&action), Stay);
 }
 
 fn any_pose() -> impl Strategy<Value = Pose> {
@@ -103,7 +128,7 @@ proptest! {
         prop_assert!((back - Vector6::from(entries)).amax() < 1e-9, "{back} {entries:?}");
 
         // Stored as f32 it is exact to the rounding of the entries.
-        let stored = map.action(&executed, &measured, last);
+        let stored = map.action(&executed, Stay, &measured, last);
         let (off_m, _) = distance(&executed, &map.target(&stored, &measured, last));
         prop_assert!(off_m < 2e-9, "{off_m:e} m");
     }
@@ -123,7 +148,7 @@ proptest! {
 
     #[test]
     fn a_hand_never_leaves_the_action_space(twist in prop::array::uniform6(-1.0..=1.0), measured in any_pose()) {
-        let action = map("").from_teleop(&twist, &measured.rotation);
+        let action = map("").from_teleop(&twist, Stay, &measured.rotation);
         prop_assert_eq!(&action.clipped(), &action);
     }
 }

@@ -11,6 +11,20 @@ pub(super) const KEYS: &[Key] = &[
     key("name", "", Text, "what people call the cell").required(),
     key("arm.driver", "", OneOf(&["sim"]), "what moves the arm; `sim` is the simulated cell"),
     key(
+        "gripper.driver",
+        "",
+        OneOf(&["none", "sim"]),
+        "the gripper at the arm's tool; `sim` is the simulated cell's",
+    ),
+    key("gripper.force_n", "N", Number(0.1, 500.0), "how hard it grips"),
+    key("gripper.speed_mps", "m/s", Number(0.001, 1.0), "how fast its jaws move"),
+    key(
+        "gripper.change_min_ms",
+        "ms",
+        Integer(0, 10_000),
+        "shortest time from opening to closing or back; what comes sooner is held back",
+    ),
+    key(
         "limits.workspace_min_m",
         "m",
         Vector(3, &Number(-10.0, 10.0)),

@@ -53,6 +53,18 @@ fn files_that_fit_together_give_no_finding() {
 }
 
 #[test]
+fn a_gripper_that_the_cell_lacks_or_the_task_does_not_use() {
+    let cameras = "cameras = [\"wrist\"]";
+    let learned = format!("{cameras}\naction.gripper = \"discrete\"");
+    files(cameras, &learned, Severity::Error, "needs a gripper, which cell cell lacks");
+    let seen = format!("{cameras}\nobservation.proprio = [\"gripper\"]");
+    files(cameras, &seen, Severity::Error, "needs a gripper");
+    let camera = "camera = [{ name = \"wrist\" }]";
+    let sim = format!("{camera}\ngripper.driver = \"sim\"");
+    files(camera, &sim, Severity::Note, "the gripper is not used");
+}
+
+#[test]
 fn a_camera_that_the_cell_lacks() {
     files(
         "[\"wrist\"]",

@@ -22,7 +22,7 @@ fn down(x: f64, y: f64, z: f64) -> Pose {
 }
 
 fn at_rest(tcp_pose: Pose) -> Measured {
-    Measured { tcp_pose, twist: Twist::default(), wrench: None }
+    Measured { tcp_pose, twist: Twist::default(), wrench: None, gripper: None }
 }
 
 /// What a vector of one key holds, with the reset pose straight down at (0.5, 0, 0.07).
@@ -75,6 +75,13 @@ fn the_lag_is_from_the_measured_pose_to_the_target() {
     check("position-lag", at_rest(down(0.5, 0.0, 0.07)), None, &[0.0; 3]);
 }
 
+#[test]
+fn a_gripper_says_how_far_it_is_open() {
+    let measured = Measured { gripper: Some(0.25), ..at_rest(down(0.5, 0.0, 0.07)) };
+    check("gripper", measured, None, &[0.25]);
+    check("gripper", at_rest(down(0.5, 0.0, 0.07)), None, &[0.0]);
+}
+
 /// The vector has the length that the specification promises.
 fn check_length(extra: &str, expected: usize) {
     let task = task(extra);
@@ -124,6 +131,7 @@ proptest! {
             tcp_pose: scene * pose,
             twist: Twist { linear: scene * linear, angular: scene * force },
             wrench: Some(Wrench { force: scene * force, torque: scene * linear }),
+            gripper: None,
         };
         let mut observer = Observer::new(&task(""));
         observer.reset(reset);

@@ -16,6 +16,7 @@ const PROPRIO: Allowed = OneOf(&[
     "torque",
     "position-lag",
     "rotation-lag",
+    "gripper",
 ]);
 
 pub(super) const KEYS: &[Key] = &[
@@ -81,6 +82,19 @@ pub(super) const KEYS: &[Key] = &[
         "",
         OneOf(&["target", "measured"]),
         "what an action moves: the previous target or the measured pose",
+    ),
+    key(
+        "action.gripper",
+        "",
+        OneOf(&["none", "discrete"]),
+        "whether the policy commands the gripper; `discrete` adds close, stay or open to each step, \
+         learned by a critic of its own",
+    ),
+    key(
+        "action.gripper_penalty",
+        "",
+        Number(0.0, 1000.0),
+        "taken off that critic's reward in a step that closes an open gripper or opens a closed one",
     ),
     key(
         "reset.position_m",

@@ -178,7 +178,9 @@ fn run(seed: u64) -> Result<u64, String> {
             1 => Timestamp(now.0 + rng.random_range(0..400 * MS)),
             _ => now,
         };
-        let refused = core.command(said, &arm, &Command { pose, valid_for }).is_err();
+        let refused = core
+            .command(said, &arm, &Command { valid_for, ..Command::every(PERIOD, pose) })
+            .is_err();
         let stale = rng.random_bool(0.05);
         for _ in 0..rng.random_range(0..15) {
             if !stale {

@@ -61,7 +61,8 @@ fn a_quaternion_of_another_length_is_normalised() {
 #[test]
 fn the_workspace_ends_at_its_walls_however_often_they_are_run_against() {
     let mut bench = Bench::in_the_middle();
-    let mut last = Executed { target: middle(), events: GateEvents::default() };
+    let mut last =
+        Executed { target: middle(), gripper: GripperCommand::Stay, events: GateEvents::default() };
     for _ in 0..10 {
         let mut beyond = last.target;
         beyond.translation.x += 0.018;
@@ -161,7 +162,10 @@ fn a_command_carries_its_own_lease_and_the_gates_is_the_longest() {
     for (valid_for_ms, ends_ms) in [(60, 60), (10_000, 250)] {
         let mut bench = Bench::in_the_middle();
         let valid_for = Duration::from_millis(valid_for_ms);
-        bench.gate.command(bench.now, &Command { pose: middle(), valid_for }).unwrap();
+        bench
+            .gate
+            .command(bench.now, &Command { valid_for, ..Command::every(PERIOD, middle()) })
+            .unwrap();
         bench.ticks(1);
         let until = bench.arm(|arm| arm.got[0].valid_until());
         assert_eq!(until, Timestamp(ends_ms * MS));
@@ -205,7 +209,10 @@ fn an_old_state_holds_the_arm_and_a_lost_one_stops_it() {
     bench.gate.0.lock().unwrap().core =
         Core::new(GateLimits { lease: Duration::from_secs(10), ..limits() });
     let valid_for = Duration::from_secs(10);
-    bench.gate.command(bench.now, &Command { pose: pose(0.01, 0.0, 0.1), valid_for }).unwrap();
+    bench
+        .gate
+        .command(bench.now, &Command { valid_for, ..Command::every(PERIOD, pose(0.01, 0.0, 0.1)) })
+        .unwrap();
     bench.fresh = false;
     bench.ticks(11);
     assert!(bench.stops().is_empty());

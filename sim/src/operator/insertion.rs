@@ -1,13 +1,12 @@
-//! How the scripted person moves: over the slot, down, and up again to aim anew when stuck.
-//! Slow, trembling, and with an eye that is off by a little. Pure but for its own generator.
+//! How the scripted person inserts the peg: over the slot, down, and up again to aim anew when stuck.
+//! Knows exactly where peg and socket are, but for an eye that is off by a little.
 
-use nalgebra::Vector3;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Normal};
+use drivers::TeleopSample;
+use nalgebra::{UnitQuaternion, Vector3};
+use wire::GripperCommand;
 
-use super::Sight;
-use crate::config::{ActionScale, OperatorConfig};
+use super::{Concern, Skill, stroke::Stroke};
+use crate::{config::OperatorConfig, scene, world::World};
 
 /// Height over the socket at which the hand aims (m).
 pub(super) const HOVER_M: f64 = 0.010;
@@ -24,14 +23,51 @@ const STUCK_STEPS: u32 = 6;
 const LIFT_STEPS: u32 = 4;
 /// After each failed try the person looks closer: the error of the eye shrinks by this.
 const CLOSER_LOOK: f64 = 0.5;
-/// Share of the remaining way that one step tries to go.
-const GAIN: f64 = 0.5;
-/// A hand that moves trembles more than one that holds: at rest this share of the tremor is left.
-const STEADY: f64 = 0.4;
 /// From this force on the person pushes no further (N).
 pub(super) const PUSH_MAX_N: f64 = 10.0;
 /// A peg that has slipped in this far while it was to be lifted is pushed on (m).
 const SLIPPED_IN_M: f64 = -0.003;
+
+/// Pressing harder than this on the socket's surface looks like trouble.
+const PRESS_N: f64 = 8.0;
+/// The tip stands on the surface, not in the slot (m, socket frame).
+const SURFACE_M: std::ops::Range<f64> = -0.002..0.003;
+/// The seated tip, from which the distance counts (m, socket frame).
+const SEAT_DEPTH_M: f64 = 0.018;
+
+/// What the operator sees at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    /// The tip in the socket frame (m): x, y along the top, z up from it.
+    pub tip: Vector3<f64>,
+    /// The turn that would align the tool with the slot, as a rotation vector (rad, base frame).
+    misalignment: Vector3<f64>,
+    /// Socket frame → base frame.
+    socket_rotation: UnitQuaternion<f64>,
+    /// What the socket presses against the tool with (N).
+    pub force_n: f64,
+}
+
+impl Sight {
+    pub fn of(world: &World) -> Self {
+        let (relative, socket) = (world.relative_pose(), world.socket_pose());
+        let misalignment =
+            socket.rotation * scene::tool_down() * world.tcp_pose().rotation.inverse();
+        Self {
+            tip: relative.translation.vector,
+            misalignment: misalignment.scaled_axis(),
+            socket_rotation: socket.rotation,
+            force_n: world.wrench().force.norm(),
+        }
+    }
+
+    fn concern(&self) -> Concern {
+        let mut to_seat = self.tip;
+        to_seat.z += SEAT_DEPTH_M;
+        let presses = self.force_n > PRESS_N && SURFACE_M.contains(&self.tip.z);
+        Concern { distance_m: to_seat.norm(), presses }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
@@ -41,39 +77,24 @@ enum Phase {
 }
 
 #[derive(Debug)]
-pub(super) struct Hand {
-    config: OperatorConfig,
-    scale: ActionScale,
-    rng: ChaCha8Rng,
+pub(super) struct Insertion {
+    stroke: Stroke,
     phase: Phase,
     /// How far from the slot's middle the person believes it to be (m, socket frame).
     aim_error: Vector3<f64>,
     aim_error_sd: f64,
-    pause_left: u32,
-    last: [f64; 6],
 }
 
-impl Hand {
-    pub fn new(config: &OperatorConfig, scale: ActionScale, rng: ChaCha8Rng) -> Self {
+impl Insertion {
+    pub fn new(config: &OperatorConfig, stroke: Stroke) -> Self {
         let mut hand = Self {
-            config: config.clone(),
-            scale,
-            rng,
+            stroke,
             phase: Phase::Aim,
             aim_error: Vector3::zeros(),
             aim_error_sd: config.aim_error_m,
-            pause_left: 0,
-            last: [0.0; 6],
         };
         hand.look();
         hand
-    }
-
-    /// The hand takes the device: it starts from rest and aims first.
-    pub fn grasp(&mut self) {
-        self.phase = Phase::Aim;
-        self.pause_left = 0;
-        self.last = [0.0; 6];
     }
 
     /// The command of this step on the way into the socket, base frame, each axis in [-1, 1] units of
@@ -92,22 +113,11 @@ impl Hand {
         sight: &Sight,
         wanted: impl FnOnce(&mut Self, &Sight) -> Vector3<f64>,
     ) -> [f64; 6] {
-        if self.pauses() {
-            self.last = [0.0; 6];
-            return self.last;
+        if self.stroke.pauses() {
+            return [0.0; 6];
         }
-        let linear = sight.socket_rotation * wanted(self, sight) * (GAIN / self.scale.linear_m);
-        let angular = sight.misalignment * (GAIN / self.scale.angular_rad);
-        let limit = self.config.speed_max;
-        let smoothing = self.config.smoothing;
-        for (axis, wanted) in linear.iter().chain(angular.iter()).enumerate() {
-            let wanted = wanted.clamp(-limit, limit);
-            let tremor = self.config.tremor * (STEADY + (1.0 - STEADY) * wanted.abs() / limit);
-            let command = wanted + self.noise(tremor);
-            let smooth = smoothing * self.last[axis] + (1.0 - smoothing) * command;
-            self.last[axis] = smooth.clamp(-1.0, 1.0);
-        }
-        self.last
+        let linear = sight.socket_rotation * wanted(self, sight);
+        self.stroke.towards(&linear, &sight.misalignment)
     }
 
     /// Where the tip should go from here (m, socket frame).
@@ -124,8 +134,8 @@ impl Hand {
             Phase::Aim => HOVER_M - sight.tip.z,
             Phase::Descend { .. } if sight.force_n > PUSH_MAX_N => 0.0,
             // Pushing on at full speed, not slowing towards the floor.
-            Phase::Descend { .. } => (BOTTOM_M - sight.tip.z) - self.scale.linear_m,
-            Phase::Lift { .. } => 2.0 * self.scale.linear_m,
+            Phase::Descend { .. } => (BOTTOM_M - sight.tip.z) - self.stroke.scale().linear_m,
+            Phase::Lift { .. } => 2.0 * self.stroke.scale().linear_m,
         };
         wanted
     }
@@ -161,20 +171,24 @@ impl Hand {
 
     /// Draws where the person now believes the slot to be.
     fn look(&mut self) {
-        let sd = self.aim_error_sd;
-        self.aim_error = Vector3::new(self.noise(sd), self.noise(sd), 0.0);
+        let (stroke, sd) = (&mut self.stroke, self.aim_error_sd);
+        self.aim_error = Vector3::new(stroke.noise(sd), stroke.noise(sd), 0.0);
+    }
+}
+
+impl Skill for Insertion {
+    fn take(&mut self) {
+        self.phase = Phase::Aim;
+        self.stroke.take();
     }
 
-    fn pauses(&mut self) -> bool {
-        if self.pause_left == 0 && self.rng.random_bool(self.config.pause_chance) {
-            self.pause_left = self.rng.random_range(1..=3);
-        }
-        let pauses = self.pause_left > 0;
-        self.pause_left = self.pause_left.saturating_sub(1);
-        pauses
+    fn drive(&mut self, world: &World) -> TeleopSample {
+        let sight = Sight::of(world);
+        let twist = self.twist(&sight);
+        TeleopSample { twist, gripper: GripperCommand::Stay, engaged: true }
     }
 
-    fn noise(&mut self, sd: f64) -> f64 {
-        Normal::new(0.0, sd).expect("deviations are checked to be finite").sample(&mut self.rng)
+    fn concern(&self, world: &World) -> Concern {
+        Sight::of(world).concern()
     }
 }
