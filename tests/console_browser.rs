@@ -52,9 +52,8 @@ fn a_person_at_a_browser_drives_pauses_and_is_lost() {
     check_what_is_there(&mut page);
     for size in [DESKTOP, TABLET] {
         page.resize(size, size == TABLET);
-        let wide = page.ask(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-        );
+        let wide =
+            page.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth");
         assert_eq!(wide, 0, "{size:?}: the page is wider than the screen");
     }
 
