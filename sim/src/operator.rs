@@ -20,11 +20,13 @@ mod insertion;
 mod pick;
 mod stroke;
 mod supervisor;
+mod usb;
 
 use insertion::Insertion;
 use pick::Pick;
 use stroke::Stroke;
 use supervisor::Supervisor;
+use usb::GraspAndInsert;
 
 /// A sample that comes sooner after the last one repeats it.
 const STEP_MIN: Duration = Duration::from_millis(50);
@@ -114,6 +116,7 @@ impl Teleop for ScriptedOperator {
                 Box::new(Insertion::new(&self.config, stroke))
             }
             Preset::PickCube => Box::new(Pick::new(&self.config, stroke)),
+            Preset::UsbInsertion => Box::new(GraspAndInsert::new(&self.config, stroke)),
         };
         self.role = match brief.kind {
             EpisodeKind::Demonstration => Role::Demonstrate(hand),
