@@ -16,6 +16,7 @@ use crate::{
     gripper::SimGripper,
     operator::ScriptedOperator,
     renderer::Renderer,
+    scene::Preset,
     truth::Truth,
     truth_log::TruthLog,
     world::{self, SharedWorld, World},
@@ -94,7 +95,7 @@ fn start_cameras(
             model.name_to_id(MjtObjBase::mjOBJ_CAMERA, &camera.name).ok_or_else(|| {
                 SimError::UnknownCamera {
                     name: camera.name.clone(),
-                    other: if config.preset.grips() { "front" } else { "side" },
+                    other: if config.preset == Preset::PickCube { "front" } else { "side" },
                 }
             })
         })

@@ -8,11 +8,12 @@ use crate::{
     scene::{
         self, Preset,
         pick_cube::{self, Spawn},
+        usb,
     },
-    world::SharedWorld,
+    world::{Places, SharedWorld},
 };
 
-/// Moves and turns the socket as the episode's seed says, or puts the cube down. A peg that still sits
+/// Moves and turns the socket as the episode's seed says, puts the cube down, or the stick in its holder. A peg that still sits
 /// in the socket is not torn out: the socket moves when the tool has left.
 #[derive(Debug)]
 pub struct SimFixture {
@@ -24,20 +25,29 @@ pub struct SimFixture {
 impl Fixture for SimFixture {
     fn prepare(&mut self, brief: &EpisodeBrief) -> Result<(), FixtureError> {
         let mut rng = ChaCha8Rng::seed_from_u64(brief.seed);
-        let offset: [f64; 3] = std::array::from_fn(|_| rng.random_range(-1.0..=1.0));
-        let place = match self.preset {
+        let offset: [f64; 5] = std::array::from_fn(|_| rng.random_range(-1.0..=1.0));
+        let [x, y, yaw, ..] = offset;
+        let places = match self.preset {
             Preset::Easy | Preset::Default | Preset::Hard => {
-                scene::socket_pose(self.preset, offset)
+                let socket = scene::socket_pose(self.preset, [x, y, yaw]);
+                Places { blocks: vec![socket], piece: None }
             }
-            Preset::PickCube => pick_cube::place(self.spawn, [offset[0], offset[1]]),
+            Preset::PickCube => {
+                let cube = pick_cube::place(self.spawn, [x, y]);
+                Places { blocks: Vec::new(), piece: Some(cube) }
+            }
+            Preset::UsbInsertion => {
+                let usb::Places { port, holder, stick } = usb::places(offset);
+                Places { blocks: vec![port, holder], piece: Some(stick) }
+            }
         };
-        self.world.lock().prepare(brief.episode, place);
+        self.world.lock().prepare(brief.episode, &places);
         Ok(())
     }
 }
 
 /// The simulator's own knowledge: the tip at least 15 mm below the socket's top, inside the slot; or the
-/// cube lifted by more than 0.1 m.
+/// cube lifted by more than 0.1 m; or the stick inserted and let go.
 #[derive(Debug)]
 pub struct SimSuccess {
     pub(crate) world: SharedWorld,

@@ -1,6 +1,6 @@
 //! A simulated robot cell behind the driver traits: a Panda-like arm in MuJoCo that holds a
-//! RAM-stick-like plate over a socket, or has a gripper and a cube to lift; with cameras, a scripted
-//! operator and the truth about success.
+//! RAM-stick-like plate over a socket, or has a gripper and a cube or a stick to pick up; with cameras, a
+//! scripted operator and the truth about success.
 //!
 //! Only the root program and tests know this crate; nothing above the drivers can tell it from a
 //! real cell. MuJoCo ends the process on an internal error (`mju_error`).

@@ -22,12 +22,14 @@ mod pick;
 mod stroke;
 mod supervisor;
 mod tour;
+mod usb;
 
 use insertion::Insertion;
 use pick::Pick;
 use stroke::Stroke;
 use supervisor::Supervisor;
 use tour::Tour;
+use usb::GraspAndInsert;
 
 /// A sample that comes sooner after the last one repeats it.
 const STEP_MIN: Duration = Duration::from_millis(50);
@@ -120,6 +122,7 @@ impl Teleop for ScriptedOperator {
                     Box::new(Insertion::new(&self.config, stroke))
                 }
                 Preset::PickCube => Box::new(Pick::new(&self.config, stroke)),
+                Preset::UsbInsertion => Box::new(GraspAndInsert::new(&self.config, stroke)),
             }
         };
         self.role = match brief.kind {
@@ -128,12 +131,14 @@ impl Teleop for ScriptedOperator {
                 let supervisor = Box::new(Supervisor::new(&self.config, self.trust, rng(1)));
                 Role::Supervise { hand: hand(stroke), supervisor, drove: false }
             }
-            // He knows the near misses of an insertion alone.
-            EpisodeKind::Labelling if preset == Preset::PickCube => Role::Rest,
-            EpisodeKind::Labelling => {
-                let hand = Insertion::new(&self.config, stroke);
-                Role::Label(Box::new(Tour::new(hand, rng(1))))
-            }
+            EpisodeKind::Labelling => match preset {
+                Preset::Easy | Preset::Default | Preset::Hard => {
+                    let hand = Insertion::new(&self.config, stroke);
+                    Role::Label(Box::new(Tour::new(hand, rng(1))))
+                }
+                // He knows the near misses of an insertion alone.
+                Preset::PickCube | Preset::UsbInsertion => Role::Rest,
+            },
             EpisodeKind::Evaluation => Role::Rest,
         };
         self.episode = Some(brief.episode);

@@ -15,7 +15,7 @@ use mujoco_rs::{
 
 use crate::{
     error::SimError,
-    world::{Scenery, put_socket},
+    world::{Scenery, put_block},
 };
 
 /// What is to be drawn, and who waits for it.
@@ -114,8 +114,8 @@ impl Studio {
     fn draw(&mut self, order: &Order) -> Result<Vec<u8>, String> {
         if self.shown.as_ref() != Some(&order.scenery) {
             self.data.qpos_mut().copy_from_slice(&order.scenery.positions);
-            if let Some(socket) = &order.scenery.socket {
-                put_socket(&mut self.data, socket);
+            for (block, place) in order.scenery.blocks.iter().enumerate() {
+                put_block(&mut self.data, block, place);
             }
             self.data.forward_kinematics();
             self.shown = Some(order.scenery.clone());

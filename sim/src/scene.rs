@@ -13,6 +13,7 @@ use wire::geometry::Pose;
 use crate::impedance::JOINTS;
 
 pub(crate) mod pick_cube;
+pub(crate) mod usb;
 
 /// Length of one physics tick: 500 Hz.
 pub(crate) const TICK_NS: u64 = 2_000_000;
@@ -40,6 +41,9 @@ pub enum Preset {
     Hard,
     /// No insertion: a gripper, and a cube to be grasped and lifted. As in gym-hil.
     PickCube,
+    /// A gripper, and a stick that stands in a holder: to be grasped, inserted in a port with 1.0 mm of
+    /// clearance per side, turned by up to 6 degrees, and let go.
+    UsbInsertion,
 }
 
 /// The pose in which the arm starts.
@@ -55,7 +59,7 @@ impl Preset {
     pub fn clearance_m(self) -> f64 {
         match self {
             Self::Easy => 0.0015,
-            Self::Default => 0.001,
+            Self::Default | Self::UsbInsertion => 0.001,
             Self::Hard => 0.0005,
             Self::PickCube => 0.0,
         }
@@ -65,20 +69,20 @@ impl Preset {
     pub fn socket_yaw_max_rad(self) -> f64 {
         match self {
             Self::Easy | Self::PickCube => 0.0,
-            Self::Default | Self::Hard => 6.0 * PI / 180.0,
+            Self::Default | Self::Hard | Self::UsbInsertion => 6.0 * PI / 180.0,
         }
     }
 
     /// Whether the tool is a gripper.
     pub fn grips(self) -> bool {
-        self == Self::PickCube
+        matches!(self, Self::PickCube | Self::UsbInsertion)
     }
 
     /// The part of the tool that the wrench sensor carries (kg).
     pub(crate) fn tool_mass_kg(self) -> f64 {
         match self {
             Self::Easy | Self::Default | Self::Hard => 0.05,
-            Self::PickCube => 0.9,
+            Self::PickCube | Self::UsbInsertion => 0.9,
         }
     }
 
@@ -88,15 +92,20 @@ impl Preset {
                 Home { guess: [0.0, -0.2, 0.0, -2.4, 0.0, 2.2, FRAC_PI_4], tcp_m: [0.5, 0.0, 0.11] }
             }
             Self::PickCube => pick_cube::HOME,
+            Self::UsbInsertion => usb::HOME,
         }
     }
 
-    /// Is a peg whose tip has this pose in the socket frame seated? At least 15 mm below the top,
-    /// laterally within the clearance and 1.5 mm.
+    /// Is a peg whose tip has this pose in the socket frame seated? At least 15 mm below the top (the
+    /// stick 9 mm), laterally within the clearance and 1.5 mm.
     pub(crate) fn is_seated(self, tip: &Pose) -> bool {
         let slack = self.clearance_m() + SEATED_SLACK_M;
         let at = tip.translation.vector;
-        at.z <= -SEATED_DEPTH_M && at.x.abs() < slack && at.y.abs() < slack
+        let depth = match self {
+            Self::UsbInsertion => usb::SEATED_DEPTH_M,
+            Self::Easy | Self::Default | Self::Hard | Self::PickCube => SEATED_DEPTH_M,
+        };
+        at.z <= -depth && at.x.abs() < slack && at.y.abs() < slack
     }
 }
 
@@ -142,6 +151,12 @@ const SIDE: View = View {
 };
 
 impl View {
+    /// A camera that stands in the world.
+    fn fixed(&self, name: &str) -> String {
+        let (at, axes, fovy) = (numbers(self.eye.as_slice()), self.axes(), self.fovy_deg);
+        format!("<camera name=\"{name}\" pos=\"{at}\" xyaxes=\"{axes}\" fovy=\"{fovy}\"/>")
+    }
+
     /// MuJoCo's `xyaxes`: right and up of the picture.
     fn axes(&self) -> String {
         let forward = (self.target - self.eye).normalize();
@@ -168,6 +183,7 @@ pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
     let furnishing = match preset {
         Preset::Easy | Preset::Default | Preset::Hard => insertion(preset),
         Preset::PickCube => pick_cube::furnishing(),
+        Preset::UsbInsertion => usb::furnishing(),
     };
     fill(
         include_str!("../scenes/cell.xml"),
@@ -184,13 +200,6 @@ pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
 }
 
 fn insertion(preset: Preset) -> Furnishing {
-    let slot = PEG_HALF_M.map(|half| half + preset.clearance_m());
-    let [block_x, block_y, block_z] = BLOCK_HALF_M;
-    let floor_half = block_z - SLOT_DEPTH_M / 2.0;
-    // The long walls run along the whole block, the short ones fill what is left beside the slot.
-    let long_wall = [block_x, (block_y - slot[1]) / 2.0, block_z];
-    let short_wall = [(block_x - slot[0]) / 2.0, slot[1], block_z];
-
     let tool = fill(
         include_str!("../scenes/tool.xml"),
         &[
@@ -200,26 +209,49 @@ fn insertion(preset: Preset) -> Furnishing {
             ("wrist_fovy", WRIST.fovy_deg.to_string()),
         ],
     );
-    let piece = fill(
-        include_str!("../scenes/socket.xml"),
-        &[
-            ("block_height", (2.0 * block_z).to_string()),
-            ("block_half_z", block_z.to_string()),
-            ("long_wall", numbers(&long_wall)),
-            ("long_wall_y", (slot[1] + long_wall[1]).to_string()),
-            ("short_wall", numbers(&short_wall)),
-            ("short_wall_x", (slot[0] + short_wall[0]).to_string()),
-            ("floor", numbers(&[slot[0], slot[1], floor_half])),
-            ("floor_z", (SLOT_DEPTH_M + floor_half).to_string()),
-        ],
-    );
-    let camera = format!(
-        "<camera name=\"side\" pos=\"{}\" xyaxes=\"{}\" fovy=\"{}\"/>",
-        numbers(SIDE.eye.as_slice()),
-        SIDE.axes(),
-        SIDE.fovy_deg
-    );
-    Furnishing { camera, tool, piece, coupling: String::new() }
+    let socket = SlottedBlock {
+        name: "socket",
+        half_m: BLOCK_HALF_M,
+        slot_half_m: [0, 1].map(|i| PEG_HALF_M[i] + preset.clearance_m()),
+        depth_m: SLOT_DEPTH_M,
+        colour: "0.2 0.36 0.85",
+    };
+    Furnishing { camera: SIDE.fixed("side"), tool, piece: socket.mjcf(), coupling: String::new() }
+}
+
+/// A block with a slot for something to stand or be inserted in.
+struct SlottedBlock {
+    name: &'static str,
+    half_m: [f64; 3],
+    slot_half_m: [f64; 2],
+    depth_m: f64,
+    colour: &'static str,
+}
+
+impl SlottedBlock {
+    fn mjcf(&self) -> String {
+        let ([block_x, block_y, block_z], slot) = (self.half_m, self.slot_half_m);
+        let floor_half = block_z - self.depth_m / 2.0;
+        // The long walls run along the whole block, the short ones fill what is left beside the slot.
+        let long_wall = [block_x, (block_y - slot[1]) / 2.0, block_z];
+        let short_wall = [(block_x - slot[0]) / 2.0, slot[1], block_z];
+        fill(
+            include_str!("../scenes/socket.xml"),
+            &[
+                ("name", self.name.to_owned()),
+                ("block_height", (2.0 * block_z).to_string()),
+                ("block_half_z", block_z.to_string()),
+                ("long_wall", numbers(&long_wall)),
+                ("long_wall_y", (slot[1] + long_wall[1]).to_string()),
+                ("short_wall", numbers(&short_wall)),
+                ("short_wall_x", (slot[0] + short_wall[0]).to_string()),
+                ("floor", numbers(&[slot[0], slot[1], floor_half])),
+                ("floor_z", (self.depth_m + floor_half).to_string()),
+                ("mark", numbers(&[block_x - 0.008, block_y - 0.008])),
+                ("colour", self.colour.to_owned()),
+            ],
+        )
+    }
 }
 
 /// `template` with every `{{key}}` replaced.
@@ -237,7 +269,9 @@ mod tests {
 
     #[test]
     fn no_place_in_the_templates_stays_empty() {
-        for preset in [Preset::Easy, Preset::Default, Preset::Hard, Preset::PickCube] {
+        for preset in
+            [Preset::Easy, Preset::Default, Preset::Hard, Preset::PickCube, Preset::UsbInsertion]
+        {
             let text = mjcf(preset, (128, 128));
             assert!(!text.contains("{{") && !text.contains("--0"), "{text}");
         }

@@ -15,14 +15,14 @@ impl Truth {
         self.world.lock().socket_pose()
     }
 
-    /// The TCP in the socket frame: z is negative inside the slot.
+    /// The TCP, or the stick, in the socket frame: z is negative inside the slot.
     pub fn relative_pose(&self) -> Pose {
         self.world.lock().relative_pose()
     }
 
-    /// The middle of the cube, base frame, in a scene with one.
-    pub fn cube_pose(&self) -> Option<Pose> {
-        self.world.lock().cube_pose()
+    /// The middle of the cube, or of the end of the stick's plug, base frame; in a scene with one.
+    pub fn piece_pose(&self) -> Option<Pose> {
+        self.world.lock().piece_pose()
     }
 
     /// Depth of the deepest contact (m); 0 without one.

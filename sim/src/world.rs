@@ -16,7 +16,7 @@ use crate::{
     home,
     impedance::{self, ArmMotion, ImpedanceConfig, JOINTS, Jacobian, Joints},
     jaws::{self, Jaws},
-    scene::{self, Preset, TICK_NS, pick_cube},
+    scene::{self, Preset, TICK_NS, pick_cube, usb},
     truth_log::{Happening, TruthLog},
 };
 
@@ -54,14 +54,23 @@ impl SharedWorld {
 /// What a picture is drawn from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenery {
-    /// Of everything that has joints: the arm, and a gripper and a cube where there are.
+    /// Of everything that has joints: the arm, and a gripper and a loose piece where there are.
     pub positions: Vec<f64>,
-    pub socket: Option<Pose>,
+    /// Of what the fixture moves.
+    pub blocks: Vec<Pose>,
 }
 
-/// In the state of a scene with a cube, behind the arm's joints: two jaws, then the cube.
+/// In the state of a scene with a gripper, behind the arm's joints: two jaws, then the loose piece.
 const JAWS: [usize; 2] = [JOINTS, JOINTS + 1];
-const CUBE: usize = JOINTS + 2;
+const PIECE: usize = JOINTS + 2;
+
+/// Where things are put for an episode.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// What the fixture moves, in the order of the scene.
+    pub blocks: Vec<Pose>,
+    pub piece: Option<Pose>,
+}
 
 /// What the controller follows.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +103,8 @@ pub(crate) struct World {
     wrench: Wrench,
     /// Where the socket is to go as soon as the tool is out of it.
     pending_socket: Option<Pose>,
-    /// Height at which the cube lay when the episode began.
-    cube_start_z: f64,
+    /// Height at which the loose piece was when the episode began.
+    piece_start_z: f64,
     episode: Option<EpisodeId>,
     /// The last episode in which the peg was seen seated.
     succeeded_in: Option<EpisodeId>,
@@ -116,7 +125,7 @@ impl World {
         let tcp_site = find(MjtObjBase::mjOBJ_SITE, "tcp")?;
         let sensor_site = find(MjtObjBase::mjOBJ_SITE, "tool_sensor")?;
         let hand_body = find(MjtObjBase::mjOBJ_BODY, "hand")?;
-        let freedom = if preset.grips() { CUBE + 6 } else { JOINTS };
+        let freedom = if preset.grips() { PIECE + 6 } else { JOINTS };
         if model.nv() as usize != freedom || model.nsensordata() != 6 {
             return Err(SimError::Scene("the arm must have seven joints and one wrench".into()));
         }
@@ -150,7 +159,7 @@ impl World {
             motion,
             wrench: Wrench::default(),
             pending_socket: None,
-            cube_start_z: 0.0,
+            piece_start_z: 0.0,
             episode: None,
             succeeded_in: None,
             truth_log: None,
@@ -343,41 +352,52 @@ impl World {
         }
     }
 
-    /// The middle of the cube, base frame; `None` in a scene without one.
-    pub fn cube_pose(&self) -> Option<Pose> {
-        let [x, y, z, w, i, j, k] = *self.data.qpos().get(CUBE..)?.first_chunk()?;
+    /// The middle of the cube, or of the end of the stick's plug; `None` in a scene without either.
+    pub fn piece_pose(&self) -> Option<Pose> {
+        let [x, y, z, w, i, j, k] = *self.data.qpos().get(PIECE..)?.first_chunk()?;
         let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, i, j, k));
         Some(Pose::from_parts(Translation3::new(x, y, z), rotation))
     }
 
     /// The middle of the socket's top, z up, base frame. Only in a scene with a socket.
     pub fn socket_pose(&self) -> Pose {
-        let [w, x, y, z] = self.data.mocap_quat()[0];
+        self.block_pose(0)
+    }
+
+    fn block_pose(&self, block: usize) -> Pose {
+        let [w, x, y, z] = self.data.mocap_quat()[block];
         let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z));
-        Pose::from_parts(Translation3::from(Vector3::from(self.data.mocap_pos()[0])), rotation)
+        Pose::from_parts(Translation3::from(Vector3::from(self.data.mocap_pos()[block])), rotation)
     }
 
-    /// The TCP in the socket frame.
+    /// What is to be inserted, in the socket frame: the TCP, or the stick.
     pub fn relative_pose(&self) -> Pose {
-        self.socket_pose().inv_mul(&self.motion.tcp_pose)
+        self.socket_pose().inv_mul(&self.piece_pose().unwrap_or(self.motion.tcp_pose))
     }
 
-    /// Whether the task is done: the peg is seated, or the cube lifted.
+    /// Whether the task is done: the peg is seated, the cube lifted, or the stick seated and let go.
     pub fn succeeded(&self) -> bool {
-        match self.cube_pose() {
-            Some(cube) => cube.translation.z - self.cube_start_z > pick_cube::LIFT_M,
-            None => self.is_seated(),
+        match (self.preset, self.piece_pose()) {
+            (Preset::PickCube, Some(cube)) => {
+                cube.translation.z - self.piece_start_z > pick_cube::LIFT_M
+            }
+            (_, Some(_)) => self.is_seated() && self.opening() > Some(usb::RELEASED),
+            (_, None) => self.is_seated(),
+        }
+    }
+
+    /// Whether the task cannot be done any more in this episode.
+    pub fn lost(&self) -> bool {
+        match (self.preset, self.piece_pose()) {
+            (Preset::PickCube, Some(cube)) => !pick_cube::is_within_reach(&cube),
+            (_, Some(stick)) => !usb::can_be_grasped(&stick),
+            (_, None) => false,
         }
     }
 
     /// Whether the peg is in its socket.
     pub fn is_seated(&self) -> bool {
         self.preset.is_seated(&self.relative_pose())
-    }
-
-    /// Whether the task cannot be done any more in this episode.
-    pub fn lost(&self) -> bool {
-        self.cube_pose().is_some_and(|cube| !pick_cube::is_within_reach(&cube))
     }
 
     pub fn succeeded_in(&self) -> Option<EpisodeId> {
@@ -390,31 +410,38 @@ impl World {
     }
 
     pub fn scenery(&self) -> (Timestamp, Scenery) {
-        let socket = self.jaws.is_none().then(|| self.socket_pose());
-        (self.now, Scenery { positions: self.data.qpos().to_vec(), socket })
+        let blocks = (0..self.data.mocap_pos().len()).map(|block| self.block_pose(block)).collect();
+        (self.now, Scenery { positions: self.data.qpos().to_vec(), blocks })
     }
 
-    /// Begins an episode with the work-piece at `place`. While the tool is still in or near the old
-    /// place, a socket waits for it to leave.
-    pub fn prepare(&mut self, episode: EpisodeId, place: Pose) {
+    /// Begins an episode with everything in its place. While a tool that cannot let go is still in or
+    /// near the old place, its socket waits for it to leave.
+    pub fn prepare(&mut self, episode: EpisodeId, places: &Places) {
         self.log(|| Happening::Prepared { episode });
         self.episode = Some(episode);
-        if self.jaws.is_some() {
-            self.put_cube(&place);
-            return;
-        }
-        self.pending_socket = Some(place);
-        if self.place_pending_socket() {
-            self.data.step1();
+        match (&places.piece, &places.blocks[..]) {
+            (None, [socket]) => {
+                self.pending_socket = Some(*socket);
+                if self.place_pending_socket() {
+                    self.data.step1();
+                }
+            }
+            (None, _) => {}
+            (Some(piece), blocks) => {
+                for (block, place) in blocks.iter().enumerate() {
+                    put_block(&mut self.data, block, place);
+                }
+                self.put_piece(piece);
+            }
         }
     }
 
-    /// Whatever holds the cube, it lies at rest in its place now.
-    fn put_cube(&mut self, place: &Pose) {
+    /// Whatever holds the loose piece, it is at rest in its place now.
+    fn put_piece(&mut self, place: &Pose) {
         let (at, q) = (place.translation.vector, place.rotation);
-        self.data.qpos_mut()[CUBE..].copy_from_slice(&[at.x, at.y, at.z, q.w, q.i, q.j, q.k]);
-        self.data.qvel_mut()[CUBE..].fill(0.0);
-        self.cube_start_z = at.z;
+        self.data.qpos_mut()[PIECE..].copy_from_slice(&[at.x, at.y, at.z, q.w, q.i, q.j, q.k]);
+        self.data.qvel_mut()[PIECE..].fill(0.0);
+        self.piece_start_z = at.z;
         self.data.step1();
         self.motion = measure(&self.data, self.tcp_site);
     }
@@ -426,7 +453,7 @@ impl World {
         let Some(socket) = self.pending_socket.take() else {
             return false;
         };
-        put_socket(&mut self.data, &socket);
+        put_block(&mut self.data, 0, &socket);
         true
     }
 }
@@ -437,11 +464,11 @@ pub(crate) fn load(preset: Preset, frame_size: (u16, u16)) -> Result<Arc<MjModel
         .map_err(|e| SimError::Scene(e.to_string()))
 }
 
-/// Moves the socket of a state; what follows from that is computed by the next step.
-pub(crate) fn put_socket(data: &mut MjData<Arc<MjModel>>, socket: &Pose) {
-    let q = socket.rotation;
-    data.mocap_pos_mut()[0] = socket.translation.vector.into();
-    data.mocap_quat_mut()[0] = [q.w, q.i, q.j, q.k];
+/// Moves a block of a state; what follows from that is computed by the next step.
+pub(crate) fn put_block(data: &mut MjData<Arc<MjModel>>, block: usize, place: &Pose) {
+    let q = place.rotation;
+    data.mocap_pos_mut()[block] = place.translation.vector.into();
+    data.mocap_quat_mut()[block] = [q.w, q.i, q.j, q.k];
 }
 
 /// Positions, velocities and the Jacobian at the TCP, as the last `step1` left them.

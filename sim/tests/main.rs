@@ -5,6 +5,7 @@
 mod gate;
 mod pick_cube;
 mod rehearsal;
+mod usb;
 
 use std::time::Duration;
 

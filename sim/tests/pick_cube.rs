@@ -88,7 +88,7 @@ impl Bench {
     }
 
     fn cube(&self) -> Vector3<f64> {
-        self.truth.cube_pose().expect("there is a cube").translation.vector
+        self.truth.piece_pose().expect("there is a cube").translation.vector
     }
 
     /// Moves the target by `by` and tells the gripper, for one step.
@@ -252,7 +252,7 @@ fn the_same_seed_gives_the_same_grasp() {
     let run = || {
         let mut bench = Bench::new(config(Spawn::Random));
         let steps = bench.episode(EpisodeKind::Demonstration, 7);
-        let cube = bench.truth.cube_pose().unwrap().translation.vector;
+        let cube = bench.truth.piece_pose().unwrap().translation.vector;
         (steps, cube.map(f64::to_bits))
     };
     assert_eq!(run(), run());

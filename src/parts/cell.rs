@@ -143,8 +143,8 @@ impl Devices {
             GripperDriver::None => None,
             GripperDriver::Sim => Some(Box::new(sim.gripper.with_context(|| {
                 format!(
-                    "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\", or \
-                     gripper.driver = \"none\"",
+                    "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \
+                     \"usb-insertion\", or gripper.driver = \"none\"",
                     cell.name
                 )
             })?)),

@@ -60,6 +60,7 @@ fn the_pair_with_two_cameras_fits() {
 fn the_pairs_with_a_gripper_fit() {
     check_pair("sim-pick-cube", "pick-cube", (10, 4), &["front", "wrist"]);
     check_pair("sim-pick-cube-random", "pick-cube", (10, 4), &["front", "wrist"]);
+    check_pair("sim-usb", "usb-insertion", (25, 7), &["wrist", "side"]);
 }
 
 #[test]

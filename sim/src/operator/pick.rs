@@ -45,7 +45,7 @@ struct Sight {
 impl Sight {
     fn of(world: &World) -> Self {
         let tcp = world.tcp_pose();
-        let cube = world.cube_pose().unwrap_or(tcp).translation.vector;
+        let cube = world.piece_pose().unwrap_or(tcp).translation.vector;
         Self {
             to_cube: cube - tcp.translation.vector,
             misalignment: (scene::tool_down() * tcp.rotation.inverse()).scaled_axis(),

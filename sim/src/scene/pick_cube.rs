@@ -57,14 +57,21 @@ pub(crate) fn is_within_reach(cube: &Pose) -> bool {
 const COUPLING: &str = "<equality><joint joint1=\"finger_left\" joint2=\"finger_right\" \
                         polycoef=\"0 1 0 0 0\" solref=\"0.004 1\"/></equality>";
 
+/// The gripper, and what keeps its jaws together.
+pub(super) fn gripper() -> [String; 2] {
+    let tool = include_str!("../../scenes/gripper.xml");
+    [fill(tool, &[("stroke", STROKE_M.to_string())]), COUPLING.into()]
+}
+
 pub(super) fn furnishing() -> Furnishing {
+    let [tool, coupling] = gripper();
     Furnishing {
         camera: "<camera name=\"front\" pos=\"1.3 0 0.7\" \
                  quat=\"0.5963678 0.3799282 0.3799282 0.5963678\" fovy=\"45\"/>"
             .into(),
-        tool: fill(include_str!("../../scenes/gripper.xml"), &[("stroke", STROKE_M.to_string())]),
+        tool,
         piece: fill(include_str!("../../scenes/cube.xml"), &[("half", CUBE_HALF_M.to_string())]),
-        coupling: COUPLING.into(),
+        coupling,
     }
 }
 
