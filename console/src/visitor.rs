@@ -94,7 +94,7 @@ mod tests {
     fn a_token_is_long_and_its_own() {
         let (one, two) = (Token::random().unwrap(), Token::random().unwrap());
         assert_eq!(one.as_str().len(), 2 * TOKEN_BYTES);
-        assert!(one.is(&one.as_str().to_owned()));
+        assert!(one.is(one.as_str()));
         for wrong in [two.as_str(), "", &one.as_str()[1..]] {
             assert!(!one.is(wrong));
         }
