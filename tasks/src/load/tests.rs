@@ -50,6 +50,9 @@ gate = { position_m = [0, 0, 0], tolerance_m = [0, 0, 0] }
 "#;
 
 const RUN: &str = r#"
+[learner]
+algorithm = "hg-dagger"
+pretrain_updates = 1
 [link]
 endpoint = "tls/localhost:7447"
 certificates = "certificates"
