@@ -50,9 +50,6 @@ gate = { position_m = [0, 0, 0], tolerance_m = [0, 0, 0] }
 "#;
 
 const RUN: &str = r#"
-[learner]
-algorithm = "hg-dagger"
-pretrain_updates = 1
 [link]
 endpoint = "tls/localhost:7447"
 certificates = "certificates"
@@ -72,8 +69,13 @@ fn the_task_schema_names_the_keys_of_the_type() {
 
 #[test]
 fn the_run_schema_names_the_keys_of_the_type() {
-    for first in ["", "preset = 'hil-serl'", "learner = { q_clip = [0, 1], target_entropy = -3 }"] {
-        check_schema::<RunConfig>(&format!("{first}\n{RUN}"));
+    // Left out of a resolved file unless they are set.
+    let imitation = "algorithm = 'hg-dagger', pretrain_updates = 1";
+    for (first, learner) in
+        [("", ""), ("preset = 'hil-serl'", ""), ("", "q_clip = [0, 1], target_entropy = -3, ")]
+    {
+        let text = format!("{first}\nlearner = {{ {learner}{imitation} }}\n{RUN}");
+        check_schema::<RunConfig>(&text);
     }
 }
 
