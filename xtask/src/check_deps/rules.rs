@@ -110,10 +110,19 @@ mod test {
 
     #[test]
     fn libtorch_is_found_however_it_came() {
-        check("replay -> tch", &["replay may not reach libtorch: replay -> tch"]);
+        check(
+            "replay -> tch",
+            &[
+                "replay may not reach libtorch: replay -> tch",
+                "exchange may not reach libtorch: exchange -> replay -> tch",
+            ],
+        );
         check(
             "tasks -> helper\nhelper -> torch-sys",
-            &["tasks may not reach libtorch: tasks -> helper -> torch-sys"],
+            &[
+                "tasks may not reach libtorch: tasks -> helper -> torch-sys",
+                "exchange may not reach libtorch: exchange -> tasks -> helper -> torch-sys",
+            ],
         );
     }
 
