@@ -150,7 +150,7 @@ impl Hand {
 pub struct SharedHand(Arc<Mutex<Hand>>);
 
 impl SharedHand {
-    /// See [`Hand::new`].
+    /// A hand as `Hand::new` makes it.
     pub fn new(rest_max: Duration) -> Self {
         Self(Arc::new(Mutex::new(Hand::new(rest_max))))
     }
