@@ -10,6 +10,7 @@ mod figures;
 mod interval;
 mod losses;
 mod page;
+mod sheet;
 mod summary;
 
 use std::{
@@ -25,7 +26,7 @@ pub use self::{
     curves::{CurvePoint, EpisodeFigures, training_curve},
     figures::{Figure, heading},
     interval::success_interval,
-    page::STYLE,
+    sheet::{pictures, sheet},
     summary::{EvaluationSummary, Summary},
 };
 

@@ -10,6 +10,8 @@ use anyhow::Context;
 use crossbeam_channel::Sender;
 use wire::Mark;
 
+/// Words of the operator that wait for the control loop; more are refused aloud.
+pub const QUEUE: usize = 8;
 const HELP: &str = "type `stop` (emergency stop), `recover` (the arm may move again), `pause`, \
                     `start`, `success` or `failure` (ends the episode so), `end` (the episode, as \
                     neither) or `release` (the policy drives), then Enter";

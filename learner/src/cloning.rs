@@ -1,15 +1,14 @@
 //! Behaviour cloning: the same policy network, fitted to the demonstrations alone.
 
-use nets::head::ObservationBatch;
 use rand_chacha::ChaCha8Rng;
-use replay::{ReplayStore, View, sample};
-use tch::{Device, Tensor};
+use replay::{ReplayStore, View};
+use tch::Device;
 use thiserror::Error;
 use wire::{PolicySnapshot, PolicyVersion};
 
 use crate::{
     feature_cache::{FeatureCache, FeatureCacheError},
-    imitation::imitate,
+    imitation::{demo_batch, imitate},
     train_state::TrainState,
     update::UpdateError,
 };
@@ -50,15 +49,9 @@ pub fn clone_demonstrations(
     let last = config.updates.div_ceil(10).max(1);
     let (mut sampled, mut loss_sum) = (replay::Batch::default(), 0.0);
     for update in 0..config.updates {
-        let ids = sample(store, View::Demo, config.batch, rng);
-        sampled.gather(store, &ids);
-        let variants = cache.draw_variants(ids.len(), rng);
-        let images = cache.images(store, &sampled.observations, &variants)?;
-        let matrix = |values: &[f32]| {
-            Tensor::from_slice(values).to_device(config.device).view([ids.len() as i64, -1])
-        };
-        let observation = ObservationBatch { proprio: matrix(&sampled.proprio), images };
-        let info = imitate(&mut state, &observation, &matrix(&sampled.action))?;
+        let wanted = (config.batch, config.device);
+        let (observation, action) = demo_batch(store, cache, &mut sampled, wanted, rng)?;
+        let info = imitate(&mut state, &observation, &action)?;
         if update + last >= config.updates {
             loss_sum += info.actor.map_or(0.0, |actor| f64::from(actor.bc_loss));
         }

@@ -4,13 +4,35 @@
 //! The head is trained with the policy, which the reference's baselines do not do.
 
 use nets::head::ObservationBatch;
-use tch::Tensor;
+use rand_chacha::ChaCha8Rng;
+use replay::{ReplayStore, View, sample};
+use tch::{Device, Tensor};
 
 use crate::{
+    feature_cache::{FeatureCache, FeatureCacheError},
     losses,
     train_state::TrainState,
     update::{ActorInfo, UpdateError, UpdateInfo},
 };
+
+/// `n` steps of the demo view: what was seen, and what the person did [n, action]. `sampled` is room
+/// that is used again.
+pub fn demo_batch(
+    store: &ReplayStore,
+    cache: &FeatureCache,
+    sampled: &mut replay::Batch,
+    (n, device): (usize, Device),
+    rng: &mut ChaCha8Rng,
+) -> Result<(ObservationBatch, Tensor), FeatureCacheError> {
+    let ids = sample(store, View::Demo, n, rng);
+    sampled.gather(store, &ids);
+    let variants = cache.draw_variants(ids.len(), rng);
+    let images = cache.images(store, &sampled.observations, &variants)?;
+    let matrix =
+        |values: &[f32]| Tensor::from_slice(values).to_device(device).view([ids.len() as i64, -1]);
+    let observation = ObservationBatch { proprio: matrix(&sampled.proprio), images };
+    Ok((observation, matrix(&sampled.action)))
+}
 
 /// One gradient step of head and policy, on a batch of a person's actions [n, action]:
 ///

@@ -8,9 +8,9 @@ use std::{
 
 use actor::{Coupling, Program, StatusSlot, Summary};
 use anyhow::Context;
-use learner::ingest::{Identity, Ingest};
+use learner::ingest::Ingest;
 use nets::reward_classifier::Classes;
-use replay::{DiskStorage, JournalConfig};
+use replay::DiskStorage;
 use sim::ClockMode;
 use tasks::cell::ArmDriver;
 use wire::{
@@ -29,9 +29,6 @@ use crate::{
     run_dir::{Configuration, RunDir},
     terminal,
 };
-
-/// Words of the operator that wait for the control loop; more are refused aloud.
-const OPERATOR_QUEUE: usize = 8;
 
 /// What a folder of labels holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,16 +52,8 @@ pub fn run(
     let (ingest, _) = Ingest::open(
         Arc::new(DiskStorage),
         &run_dir.journal(),
-        Identity {
-            run: run_dir.name(),
-            task_hash: task.hash(),
-            observation: task.observation_spec(),
-            action: task.action_spec(),
-        },
-        JournalConfig {
-            segment_bytes: run.storage.segment_mib << 20,
-            ..JournalConfig::keep_forever()
-        },
+        parts::learner::identity(run_dir, task),
+        parts::learner::journal_config(run),
         parts::learner::store_config(task, run, networks.backbone.as_ref()),
         None,
     )
@@ -80,7 +69,7 @@ pub fn run(
         Some(recording.views.clone()),
         StatusSlot::default(),
     );
-    let (say, heard) = crossbeam_channel::bounded(OPERATOR_QUEUE);
+    let (say, heard) = crossbeam_channel::bounded(terminal::QUEUE);
     parts.operator = terminal::listen(say)?.then_some(heard);
     let config = actor_parts::config(
         &run_dir.name(),

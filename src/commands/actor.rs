@@ -27,8 +27,6 @@ use crate::{
 };
 
 const STATUS_EVERY: Duration = Duration::from_millis(500);
-/// Words of the operator that wait for the control loop; more are refused aloud.
-const OPERATOR_QUEUE: usize = 8;
 
 pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let (process, actor) = (&arguments.process, ActorId(arguments.actor));
@@ -40,7 +38,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let (device, why) = networks::prepare_device(run, run.threads.actor)?;
     tracing::info!("{why}");
     let networks = Networks::load(&configuration, device)?;
-    let (say, heard) = crossbeam_channel::bounded(OPERATOR_QUEUE);
+    let (say, heard) = crossbeam_channel::bounded(terminal::QUEUE);
     let page = (arguments.page.console)
         .map(|port| web_console::Page::serve(port, &run_dir, &configuration, say.clone()))
         .transpose()?;

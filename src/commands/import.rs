@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use exchange::{CameraNames, Imported, Importer, Role, hil_serl, lerobot};
-use replay::JournalConfig;
 use tasks::TaskConfig;
 
 use crate::{
     cli::{Import, ImportFormat, ImportHilSerl, ImportInto, ImportLerobot, ImportRole},
+    parts,
     run_dir::{Configuration, RunDir},
 };
 
@@ -75,10 +75,7 @@ impl Destination {
     }
 
     fn importer(&self) -> anyhow::Result<Importer> {
-        let config = JournalConfig {
-            segment_bytes: self.configuration.run.storage.segment_mib << 20,
-            ..JournalConfig::keep_forever()
-        };
+        let config = parts::learner::journal_config(&self.configuration.run);
         let folder = self.run_dir.journal();
         let opened = Importer::open(&folder, config, &self.configuration.task);
         opened.with_context(|| format!("opening the journal of run {}", self.run_dir.name()))

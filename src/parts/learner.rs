@@ -49,12 +49,7 @@ pub fn parts(
         recording_id: run_dir.recording_id()?,
     };
     Ok(LearnerParts {
-        identity: Identity {
-            run: run_dir.name(),
-            task_hash: task.hash(),
-            observation: task.observation_spec(),
-            action: task.action_spec(),
-        },
+        identity: identity(run_dir, task),
         store: with_room_for(run_dir, store_config(task, run, backbone.as_ref()))?,
         trainer: TrainerConfig {
             seed: run.seed,
@@ -83,10 +78,7 @@ pub fn parts(
             device_description,
             minutes_before: minutes_before(run_dir)?,
         },
-        journal: JournalConfig {
-            segment_bytes: run.storage.segment_mib << 20,
-            ..JournalConfig::keep_forever()
-        },
+        journal: journal_config(run),
         backbone,
         link,
         storage,
@@ -109,6 +101,21 @@ pub fn with_room_for(run_dir: &RunDir, config: StoreConfig) -> anyhow::Result<St
     };
     let records = u32::try_from(records).unwrap_or(u32::MAX);
     Ok(StoreConfig { max_observations: config.max_observations.saturating_add(records), ..config })
+}
+
+/// What actors of this run must be.
+pub fn identity(run_dir: &RunDir, task: &TaskConfig) -> Identity {
+    Identity {
+        run: run_dir.name(),
+        task_hash: task.hash(),
+        observation: task.observation_spec(),
+        action: task.action_spec(),
+    }
+}
+
+/// Of the run's journal.
+pub fn journal_config(run: &RunConfig) -> JournalConfig {
+    JournalConfig { segment_bytes: run.storage.segment_mib << 20, ..JournalConfig::keep_forever() }
 }
 
 /// What earlier processes of this run have trained, in minutes.

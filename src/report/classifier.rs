@@ -4,9 +4,8 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use learner::classifier::{CalibrationBin, Figures};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use plotters::{element::BitMapElement, prelude::*};
 use serde::Serialize;
 use wire::Frame;
@@ -19,7 +18,7 @@ use super::{
     },
     figures::{Figure, heading},
     interval::success_interval,
-    page::STYLE,
+    sheet::{pictures, sheet, tile},
     write_file,
 };
 
@@ -266,46 +265,26 @@ fn scaled(frame: &Frame, side: u32) -> Vec<u8> {
 
 fn page(summary: &ClassifierSummary, figures: &[Figure]) -> String {
     let success = summary.success();
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "reins: classifier of " (summary.run) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main {
-                h1 { "Reward classifier of " (summary.run) }
-                p.sub { "task " (summary.task) ", seed " (summary.seed) }
-                div.tiles {
-                    (tile(&percent(success.precision()), "precision: of what it takes for success, how much is"))
-                    (tile(&percent(success.recall()), "recall: of all success, how much it sees"))
-                    (tile(&percent(success.false_positive_rate()), "of the frames without success are taken for it"))
-                    (tile(&short(success.calibration_error().unwrap_or_default()), "mean gap between what it says and what is so"))
-                }
-                p.sub {
-                    "On " (summary.held_out_frames) " frames of episodes that it was not trained on. "
-                    "Threshold " (format!("{:.3}", success.threshold)) ", chosen for at most "
-                    (percent(Some(summary.wanted_false_positive_rate))) " false positives."
-                }
-                @for figure in figures {
-                    figure {
-                        img alt=(figure.title) src={ "data:image/png;base64," (STANDARD.encode(&figure.png)) };
-                        figcaption { (figure.caption) }
-                    }
-                }
-                (counts(summary))
-                @if summary.outputs.len() > 1 { (outputs(summary)) }
-                p.sub { "The same figures as data: " code { "summary.json" } "." }
-            } }
+    let body = html! {
+        h1 { "Reward classifier of " (summary.run) }
+        p.sub { "task " (summary.task) ", seed " (summary.seed) }
+        div.tiles {
+            (tile(&percent(success.precision()), "precision: of what it takes for success, how much is"))
+            (tile(&percent(success.recall()), "recall: of all success, how much it sees"))
+            (tile(&percent(success.false_positive_rate()), "of the frames without success are taken for it"))
+            (tile(&short(success.calibration_error().unwrap_or_default()), "mean gap between what it says and what is so"))
         }
-    }
-    .into_string()
-}
-
-fn tile(figure: &str, name: &str) -> Markup {
-    html! { div.tile { b { (figure) } span { (name) } } }
+        p.sub {
+            "On " (summary.held_out_frames) " frames of episodes that it was not trained on. "
+            "Threshold " (format!("{:.3}", success.threshold)) ", chosen for at most "
+            (percent(Some(summary.wanted_false_positive_rate))) " false positives."
+        }
+        (pictures(figures))
+        (counts(summary))
+        @if summary.outputs.len() > 1 { (outputs(summary)) }
+        p.sub { "The same figures as data: " code { "summary.json" } "." }
+    };
+    sheet(&format!("reins: classifier of {}", summary.run), &body)
 }
 
 fn counts(summary: &ClassifierSummary) -> Markup {

@@ -5,7 +5,7 @@ use nets::{
     grasp,
     head::{Images, ObservationBatch},
 };
-use replay::{ReplayStore, View, sample, symmetric_sample};
+use replay::{ReplayStore, View, symmetric_sample};
 use tch::Tensor;
 use wire::{Clock, Timestamp};
 
@@ -13,7 +13,7 @@ use super::{BACKBONE_ROWS, TrainerConfig, TrainerError};
 use crate::{
     batch::{Batch, GraspColumns, bootstrap_mask, choose_actions, split_actions},
     feature_cache::FeatureCache,
-    imitation::imitate,
+    imitation::{demo_batch, imitate},
     ingest::Ingest,
     tally::Tally,
     train_state::TrainState,
@@ -82,19 +82,11 @@ impl Training {
     ) -> Result<(UpdateInfo, Timestamp), TrainerError> {
         let mut inner = ingest.lock();
         self.keep_up(&mut inner.store, backbone)?;
-        let rng = &mut self.state.rng;
-        let store = &inner.store;
-        let ids = sample(store, View::Demo, config.batch, rng);
-        self.sampled.gather(store, &ids);
-        let variants = self.cache.draw_variants(ids.len(), rng);
-        let images = self.cache.images(store, &self.sampled.observations, &variants)?;
+        let wanted = (config.batch, config.device);
+        let (room, rng) = (&mut self.sampled, &mut self.state.rng);
+        let (observation, action) = demo_batch(&inner.store, &self.cache, room, wanted, rng)?;
         drop(inner);
         let sampled = clock.now();
-        let matrix = |values: &[f32]| {
-            Tensor::from_slice(values).to_device(config.device).view([ids.len() as i64, -1])
-        };
-        let observation = ObservationBatch { proprio: matrix(&self.sampled.proprio), images };
-        let action = matrix(&self.sampled.action);
         Ok((imitate(&mut self.state, &observation, &action)?, sampled))
     }
 
