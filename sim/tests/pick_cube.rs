@@ -13,7 +13,7 @@ use sim::{
     ActionScale, CameraConfig, ScriptedOperator, SimArm, SimCamera, SimCell, SimConfig, SimError,
     SimFixture, SimSuccess, Spawn, Truth, impedance::ImpedanceConfig,
 };
-use wire::{Clock, EpisodeId, EpisodeKind, GripperCommand, geometry::Pose};
+use wire::{Clock, EpisodeId, EpisodeKind, GateEvents, GripperCommand, geometry::Pose};
 
 use crate::rehearsal::{STEP, STEP_LIMIT, tool_down};
 
@@ -64,10 +64,14 @@ fn limits() -> GateLimits {
 
 impl Bench {
     fn new(config: SimConfig) -> Self {
+        Self::within(config, limits())
+    }
+
+    fn within(config: SimConfig, limits: GateLimits) -> Self {
         let cell = SimCell::start(config).unwrap();
         let jaws = GripperLimits { force_n: 25.0, speed_mps: 0.15, change_min: Duration::ZERO };
         let gripper = cell.gripper.expect("the scene has a gripper");
-        let gate = Gate::new(cell.arm, limits()).with_gripper(Box::new(gripper), jaws);
+        let gate = Gate::new(cell.arm, limits).with_gripper(Box::new(gripper), jaws);
         Self {
             clock: gate.ticked(cell.clock),
             gate,
@@ -153,6 +157,25 @@ fn check_demonstrations(spawn: Spawn) {
     let successes = steps.iter().flatten().count();
     println!("{spawn:?}: {successes} of 20, steps {steps:?}");
     assert!(successes >= 19, "{successes} of 20: {steps:?}");
+}
+
+/// A random policy gets everywhere, and nobody is there to move the arm by hand.
+#[test]
+fn an_arm_is_held_before_a_singular_pose_and_comes_away_from_it_by_itself() {
+    let joints = JointLimits { margin_rad: 0.03, condition_slow: 10.0, condition_stop: 13.0 };
+    let mut bench = Bench::within(config(Spawn::Fixed), GateLimits { joints, ..limits() });
+    let inwards = Vector3::new(-STEP_M, 0.0, 0.0);
+    for _ in 0..40 {
+        bench.step(&inwards, GripperCommand::Stay);
+    }
+    let held = bench.tcp();
+    println!("held at {:.3}, {:.3}, {:.3} m", held.x, held.y, held.z);
+    assert!((0.25..0.45).contains(&held.x), "held at {held}");
+    assert!(bench.gate.settle().unwrap().events.contains(GateEvents::SINGULARITY));
+    for _ in 0..10 {
+        bench.step(&-inwards, GripperCommand::Stay);
+    }
+    assert!(bench.tcp().x > held.x + 0.05, "it stayed at {}", bench.tcp());
 }
 
 #[test]

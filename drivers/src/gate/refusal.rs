@@ -16,10 +16,6 @@ pub enum Trip {
     StateLost,
     /// The environment pushed back too hard.
     Force,
-    /// The arm came too near to a pose in which it cannot move in every direction.
-    Singular {
-        condition: f64,
-    },
     /// It stands here (m, base frame), too far outside to be brought back.
     OutsideWorkspace([f64; 3]),
     Emergency(String),
@@ -38,10 +34,6 @@ impl fmt::Display for Trip {
             Self::Force => {
                 f.write_str("it met more force than limits.force_max_n or torque_max_nm allow")
             }
-            Self::Singular { condition } => write!(
-                f,
-                "it is too near to a singular pose (condition number {condition:.0}); move it by hand"
-            ),
             Self::OutsideWorkspace([x, y, z]) => write!(
                 f,
                 "it stands outside the workspace, at {x:.3}, {y:.3}, {z:.3} m: move it back by \

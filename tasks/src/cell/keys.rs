@@ -105,13 +105,13 @@ pub(super) const KEYS: &[Key] = &[
         "limits.condition_slow",
         "",
         Number(1.0, 10_000.0),
-        "condition number of the Jacobian from which on the arm goes slower",
+        "condition number of the Jacobian from which on the arm goes slower, unless away from the singular pose",
     ),
     key(
         "limits.condition_stop",
         "",
         Number(1.0, 10_000.0),
-        "condition number of the Jacobian at which the arm stops",
+        "condition number of the Jacobian at which the arm is held, unless it moves away from the singular pose",
     ),
     key(
         "limits.state_age_max_ms",

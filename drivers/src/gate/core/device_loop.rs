@@ -86,20 +86,19 @@ impl Core {
         if self.force.trips(now, wrench, &self.limits.force) && follows {
             return self.touched(now, &measured);
         }
-        let condition = seen.jacobian.map_or(1.0, joints::condition);
-        let room = joints::pace(condition, &self.limits.joints);
+        let Some(mut profile) = self.profile.take() else {
+            return self.hold(now, Some(measured), GateEvents::default());
+        };
+        let before = profile.pose(&self.limits.workspace);
+        let along = twist(&before, &lease.goal);
+        let room = seen.jacobian.map_or(1.0, |j| joints::pace(j, &along, &self.limits.joints));
         if room < 1.0 {
             self.note_once(GateEvents::SINGULARITY);
         }
         if room <= 0.0 {
-            self.refusal.trip_over(Trip::Singular { condition });
             return self.hold(now, Some(measured), GateEvents::default());
         }
-        let Some(mut profile) = self.profile.take() else {
-            return self.hold(now, Some(measured), GateEvents::default());
-        };
         let workspace = &self.limits.workspace;
-        let before = profile.pose(workspace);
         let pace = if follows { room * self.takeover_pace(now) } else { BACK_OFF_PACE * room };
         profile.advance(&lease.goal, pace, workspace);
         let mut target = profile.pose(workspace);
