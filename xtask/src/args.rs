@@ -3,6 +3,7 @@
 use crate::fuzz;
 use lexopt::prelude::*;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 pub const USAGE: &str = "\
 cargo xtask <command>
@@ -10,6 +11,8 @@ cargo xtask <command>
   setup [--cuda]            install what is missing; says what, before it does
   demo [options of `reins demo`]
                             set up, build, and run the main job, e.g. demo --seed 1 --run first
+  day [--seed S] [--folder DIR]
+                            the operator's day, from labels and demonstrations to an evaluation
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
   test --python-peers       also those that install large Python packages (2.5 GB, once)
   test --browser            the operator's page in headless Chromium; skipped, and said so, without
@@ -45,6 +48,7 @@ pub enum Command {
         setup: SetupOptions,
         pass_on: Vec<OsString>,
     },
+    Day(Day),
     Test {
         setup: SetupOptions,
         which: Tests,
@@ -53,6 +57,14 @@ pub enum Command {
     Ci,
     CheckDeps,
     Fuzz(fuzz::Options),
+}
+
+/// A day of the simulated operator, in a workspace of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Day {
+    pub seed: u64,
+    /// The workspace, beside the repository's files unless it says another place.
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,6 +103,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     if name == "torture" {
         return torture(parser.raw_args()?.collect()).map(Command::Torture);
     }
+    if name == "day" {
+        return day(parser);
+    }
     if name == "fuzz" {
         return fuzz(parser);
     }
@@ -117,6 +132,20 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         "help" => Ok(Command::Help),
         _ => Err(format!("there is no command `{name}`").into()),
     }
+}
+
+fn day(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let (mut seed, mut folder) = (0, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("seed") => seed = parser.value()?.parse()?,
+            Long("folder") => folder = Some(parser.value()?.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let folder = folder.unwrap_or_else(|| format!("runs/day-{seed}").into());
+    Ok(Command::Day(Day { seed, folder }))
 }
 
 fn fuzz(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -194,6 +223,15 @@ mod test {
         for wrong in ["torture --soak", "torture --soak 0", "torture --soak long"] {
             assert!(parsed(wrong).unwrap_err().contains("minutes"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn each_day_has_a_workspace_of_its_own() {
+        let day = |seed, folder: &str| Ok(Command::Day(Day { seed, folder: folder.into() }));
+        assert_eq!(parsed("day"), day(0, "runs/day-0"));
+        assert_eq!(parsed("day --seed 2"), day(2, "runs/day-2"));
+        assert_eq!(parsed("day --folder cell --seed 1"), day(1, "cell"));
+        assert!(parsed("day --seed many").is_err() && parsed("day first").is_err());
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub fn run(paths: &Paths, options: &SetupOptions, pass_on: &[OsString]) -> anyho
     outcome
 }
 
-fn target_folder(root: &Path) -> anyhow::Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub fn target_folder(root: &Path) -> anyhow::Result<PathBuf> {
     let metadata = crate::check_deps::metadata(root, &["--no-deps"])?;
     let folder = metadata["target_directory"].as_str();
     Ok(folder.context("`cargo metadata` names no target_directory")?.into())

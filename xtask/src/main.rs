@@ -1,10 +1,11 @@
-//! Chores of this repository: `cargo xtask setup | demo | test | torture | fuzz | ci | check-deps`.
+//! Chores of this repository: `cargo xtask setup | demo | day | test | torture | fuzz | ci | check-deps`.
 //! Few and light dependencies: it is built before anything else is there. It never asks for more
 //! rights than it has; what it may not do itself it prints as a command to type.
 
 mod args;
 mod check_deps;
 mod ci;
+mod day;
 mod demo;
 mod fuzz;
 mod paths;
@@ -45,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Setup(options) => setup::run(&paths, &options).map(drop),
         Command::Demo { setup, pass_on } => demo::run(&paths, &setup, &pass_on),
+        Command::Day(day) => day::run(&paths, &day),
         Command::Test { setup, which } => test::run(&paths, &setup, which),
         Command::Torture(torture) => torture::run(&paths, &torture),
         Command::Ci => ci::run(&paths),

@@ -160,8 +160,13 @@ impl Core {
         if !matches!(self.phase, Phase::Following(_)) || self.profile.is_none() {
             let profile = Profile::at_rest(measured, &self.limits);
             let (reach_m, reach_rad) = (self.limits.lead_max_m, self.limits.lead_max_rad);
-            if is_beyond(&profile.pose(workspace), measured, reach_m, reach_rad) {
-                return Err(Trip::OutsideWorkspace(measured.translation.vector.into()));
+            let nearest = profile.pose(workspace);
+            if is_beyond(&nearest, measured, reach_m, reach_rad) {
+                let at = measured.translation.vector.into();
+                return Err(Trip::OutsideWorkspace {
+                    at,
+                    beyond: distance(&nearest, measured).into(),
+                });
             }
             self.profile = Some(profile);
         }

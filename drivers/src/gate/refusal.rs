@@ -16,8 +16,13 @@ pub enum Trip {
     StateLost,
     /// The environment pushed back too hard.
     Force,
-    /// It stands here (m, base frame), too far outside to be brought back.
-    OutsideWorkspace([f64; 3]),
+    /// It stands too far outside to be brought back.
+    OutsideWorkspace {
+        /// Where it stands (m, base frame).
+        at: [f64; 3],
+        /// How far the nearest pose inside is (m, rad).
+        beyond: [f64; 2],
+    },
     Emergency(String),
     /// The latch cannot be cleared before the arm has been recovered.
     NotRecovered,
@@ -34,10 +39,10 @@ impl fmt::Display for Trip {
             Self::Force => {
                 f.write_str("it met more force than limits.force_max_n or torque_max_nm allow")
             }
-            Self::OutsideWorkspace([x, y, z]) => write!(
+            Self::OutsideWorkspace { at: [x, y, z], beyond: [metres, radians] } => write!(
                 f,
-                "it stands outside the workspace, at {x:.3}, {y:.3}, {z:.3} m: move it back by \
-                 hand, or widen the workspace of the cell"
+                "it stands at {x:.3}, {y:.3}, {z:.3} m, by {metres:.3} m and {radians:.2} rad outside \
+                 the workspace: move it back by hand, or widen the workspace of the cell"
             ),
             Self::Emergency(why) => {
                 write!(f, "emergency stop: {why}; an operator must recover the arm and clear it")

@@ -78,7 +78,7 @@ fn an_arm_outside_the_workspace_is_not_dragged_back_from_afar() {
     let mut near = Bench::new(pose(0.11, 0.0, 0.1), limits());
     assert_near(&near.step(pose(0.1, 0.0, 0.1)).target, &pose(0.1, 0.0, 0.1));
     let mut far = Bench::new(pose(0.15, 0.0, 0.1), limits());
-    assert!(matches!(far.refusal(), Trip::OutsideWorkspace([0.15, 0.0, 0.1])));
+    assert!(matches!(far.refusal(), Trip::OutsideWorkspace { at: [0.15, 0.0, 0.1], .. }));
     far.ticks(3);
     assert!(far.arm(|arm| arm.got.is_empty()));
 }
