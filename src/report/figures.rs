@@ -212,7 +212,7 @@ fn rate(
 }
 
 fn evaluation_bars(area: &Area, evaluations: &[(&'static str, &EvaluationSummary)]) -> Result<()> {
-    write(area, "evaluation, 95 % interval", (64, 62), &font(14, INK))?;
+    write(area, "evaluation", (64, 62), &font(14, INK))?;
     let mut chart = Axes {
         x: 0.0..evaluations.len() as f64,
         x_name: "",

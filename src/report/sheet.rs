@@ -10,7 +10,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #212529; background: #f4f5f7
 main { max-width: 1040px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 26px; margin: 8px 0 0; } h2 { font-size: 19px; margin: 0 0 10px; }
 .sub { color: #6c757d; margin: 0 0 20px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px; margin-bottom: 12px; }
 .tile, section, figure { background: #fff; border: 1px solid #e4e7eb; border-radius: 8px; }
 .tile { padding: 12px 16px; } .tile b { display: block; font-size: 26px; line-height: 1.25; }
 .tile span { color: #6c757d; font-size: 14px; }
