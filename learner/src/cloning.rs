@@ -49,9 +49,9 @@ pub fn clone_demonstrations(
     let last = config.updates.div_ceil(10).max(1);
     let (mut sampled, mut loss_sum) = (replay::Batch::default(), 0.0);
     for update in 0..config.updates {
-        let wanted = (config.batch, config.device);
-        let (observation, action) = demo_batch(store, cache, &mut sampled, wanted, rng)?;
-        let info = imitate(&mut state, &observation, &action)?;
+        let wanted = (config.batch, config.device, state.agent.architecture.grippers);
+        let (observation, shown) = demo_batch(store, cache, &mut sampled, wanted, rng)?;
+        let info = imitate(&mut state, &observation, &shown)?;
         if update + last >= config.updates {
             loss_sum += info.actor.map_or(0.0, |actor| f64::from(actor.bc_loss));
         }

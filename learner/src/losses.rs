@@ -75,16 +75,21 @@ pub fn critic_loss(q: &Tensor, target: &Tensor) -> Tensor {
 }
 
 /// y = r + gamma m Gbar(s', argmax_b G(s', b)), `[B]`: double DQN (van Hasselt et al. 2016). `reward`
-/// includes the penalty of moving the gripper; `online` and `target` are [B, commands].
+/// includes the penalty of moving the gripper; `online` and `target` are [B, commands]. What is
+/// bootstrapped is at most what values can be; the penalties still to come have no bound below.
 pub fn grasp_target(
     reward: &Tensor,
     bootstrap_mask: &Tensor,
     online: &Tensor,
     target: &Tensor,
-    discount: f64,
+    rule: TargetRule,
 ) -> Tensor {
     let best = online.argmax(1, true); // [B, 1]
-    reward + bootstrap_mask * target.gather(1, &best, false).squeeze_dim(1) * discount
+    let mut value = target.gather(1, &best, false).squeeze_dim(1);
+    if let Some([_, max]) = rule.value_range {
+        value = value.clamp_max(max);
+    }
+    reward + bootstrap_mask * value * rule.discount
 }
 
 /// G of the commands that were given, `[B]`; `g` [B, commands], `command` `[B]`.
@@ -117,4 +122,26 @@ pub fn entropy(log_prob: &Tensor) -> Tensor {
 /// L_BC = mean (tanh(mu(s)) - a)² over the rows and dimensions of demonstrations, both [rows, A].
 pub fn bc_loss(mode: &Tensor, action: &Tensor) -> Tensor {
     mode.mse_loss(action, Reduction::Mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grasp_value_beyond_what_values_can_be_is_not_believed() {
+        let matrix = |rows: &[f32]| Tensor::from_slice(rows).view([2, 2]);
+        // The parameters choose, the target says what it is worth: 3, and -0.4.
+        let (online, target) = (matrix(&[0.0, 1.0, 1.0, 0.0]), matrix(&[9.0, 3.0, -0.4, 9.0]));
+        let (reward, mask) =
+            (Tensor::from_slice(&[0.0_f32, -0.1]), Tensor::from_slice(&[1.0_f32; 2]));
+        let y = |value_range| {
+            let rule =
+                TargetRule { discount: 0.5, entropy_backup: EntropyBackup::Off, value_range };
+            let y = grasp_target(&reward, &mask, &online, &target, rule);
+            Vec::<f32>::try_from(y).unwrap()
+        };
+        assert_eq!(y(None), [1.5, -0.3]);
+        assert_eq!(y(Some([0.0, 1.0])), [0.5, -0.3]);
+    }
 }

@@ -52,7 +52,7 @@ pub struct Optimisers {
     /// As in the reference: owns the grasp critic and moves the head too. Else it is the critic's
     /// optimiser that owns the grasp critic.
     pub grasp: Option<Adam>,
-    /// Owns the policy; in imitation the head too. In the reference it moves the head as well, of
+    /// Owns the policy; in imitation head and grasp critic too. In the reference it moves the head as well, of
     /// which only the embedding of proprioception has a gradient.
     pub actor: Adam,
     pub temperature: Adam,
@@ -211,9 +211,8 @@ impl Optimisers {
         let spans = &agent.spans;
         let of_actor = match (config.algorithm, config.mechanics) {
             (Algorithm::Rlpd, Mechanics::Reins) => spans.policy.clone(),
-            (Algorithm::Rlpd, Mechanics::HilSerl) | (Algorithm::HgDagger, _) => {
-                spans.head.join(&spans.policy)
-            }
+            (Algorithm::Rlpd, Mechanics::HilSerl) => spans.head.join(&spans.policy),
+            (Algorithm::HgDagger, _) => spans.grasp.join(&spans.head).join(&spans.policy),
         };
         let grasp = match config.mechanics {
             Mechanics::HilSerl if agent.grasp.is_some() => {

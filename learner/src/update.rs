@@ -305,7 +305,7 @@ fn grasp_losses(
     let (grasp, columns) = agent.grasp.as_ref().zip(batch.grasp.as_ref())?;
     let reward = reward + &columns.penalty;
     let mask = &batch.bootstrap_mask;
-    let target = losses::grasp_target(&reward, mask, online, target, config.discount);
+    let target = losses::grasp_target(&reward, mask, online, target, config.target_rule());
     let g = grasp.forward(params.leaves(), encoding);
     let value = losses::value_of_command(&g, &columns.command);
     Some(GraspLosses { loss: losses::grasp_loss(&value, &target), value, target, reward })

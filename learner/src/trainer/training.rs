@@ -82,12 +82,12 @@ impl Training {
     ) -> Result<(UpdateInfo, Timestamp), TrainerError> {
         let mut inner = ingest.lock();
         self.keep_up(&mut inner.store, backbone)?;
-        let wanted = (config.batch, config.device);
+        let wanted = (config.batch, config.device, self.state.agent.architecture.grippers);
         let (room, rng) = (&mut self.sampled, &mut self.state.rng);
-        let (observation, action) = demo_batch(&inner.store, &self.cache, room, wanted, rng)?;
+        let (observation, shown) = demo_batch(&inner.store, &self.cache, room, wanted, rng)?;
         drop(inner);
         let sampled = clock.now();
-        Ok((imitate(&mut self.state, &observation, &action)?, sampled))
+        Ok((imitate(&mut self.state, &observation, &shown)?, sampled))
     }
 
     /// Features for what has arrived since the last batch.
