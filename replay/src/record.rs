@@ -27,6 +27,7 @@ fn kind(body: &RecordBody) -> u8 {
         RecordBody::EpisodeStart(_) => 0,
         RecordBody::Step(_) => 1,
         RecordBody::EpisodeEnd(_) => 2,
+        RecordBody::Revision(_) => 3,
     }
 }
 
