@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -20,6 +20,8 @@ pub enum Command {
     New(New),
     /// Train on the simulated cell with the scripted operator, evaluate, and write the report.
     Demo(Demo),
+    /// Record demonstrations into a run, without training. Goes on where it stopped.
+    Record(Record),
     /// Train: an actor and a learner process, joined by zenoh. Continues a run that exists.
     Train(Train),
     /// Go on with a run where it was: after a kill, a power cut, or an end.
@@ -56,6 +58,8 @@ pub enum Command {
     Doctor(Doctor),
 }
 
+const RUNS: &str = "runs";
+
 /// Which run, and what it is made of when it does not exist yet.
 #[derive(Clone, Debug, Args)]
 pub struct RunChoice {
@@ -63,7 +67,7 @@ pub struct RunChoice {
     #[arg(long, value_name = "NAME")]
     pub run: String,
     /// Folder that holds the runs.
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
     pub runs: PathBuf,
     #[command(flatten)]
     pub files: Files,
@@ -85,6 +89,17 @@ pub struct Files {
     /// How to learn: preset, budget, learner.
     #[arg(long, value_name = "FILE", default_value_os_t = default_run())]
     pub config: PathBuf,
+}
+
+impl RunChoice {
+    /// How another command is told of the same run.
+    pub fn in_words(&self) -> String {
+        let folder = match self.runs == Path::new(RUNS) {
+            true => String::new(),
+            false => format!(" --runs {}", self.runs.display()),
+        };
+        format!("--run {}{folder}", self.run)
+    }
 }
 
 fn default_cell() -> PathBuf {
@@ -149,6 +164,23 @@ pub struct Page {
 }
 
 const CONSOLE_PORT: &str = "7373";
+
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub choice: RunChoice,
+    /// Demonstrations that there shall be in all; as many as the run file asks for when left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub episodes: Option<u32>,
+    /// Wait after each demonstration for a word on stdin: keep, discard, undo or start. So it is
+    /// always where a person drives; the scripted operator is not asked otherwise.
+    #[arg(long)]
+    pub review: bool,
+    #[command(flatten)]
+    pub page: Page,
+    #[arg(long)]
+    pub json: bool,
+}
 
 #[derive(Debug, Args)]
 pub struct Train {
@@ -396,6 +428,8 @@ pub struct Collect {
     /// Labelled episodes that there shall be in all.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
+    #[command(flatten)]
+    pub page: Page,
     #[arg(long)]
     pub json: bool,
 }

@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod learner;
 mod new;
+mod record;
 mod report;
 mod resume;
 mod train;
@@ -24,6 +25,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::New(new) => new::run(&new),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Record(record) => record::run(&record),
         Command::Train(train) => train::run(&train),
         Command::Resume(resume) => resume::run(&resume),
         Command::Learner(process) => learner::run(&process),

@@ -8,6 +8,7 @@ mod classifier;
 mod cli;
 mod commands;
 mod comparison;
+mod driven;
 mod evaluation;
 mod examples;
 mod faults;

@@ -22,14 +22,28 @@ pub const CLONED: &str = "cloned";
 
 /// Writes the report and prints its figures.
 pub fn report(run_dir: &RunDir, json: bool) -> anyhow::Result<()> {
-    let summary = report::write(run_dir.path(), &data(run_dir)?)?;
+    let data = data(run_dir)?;
+    let summary = report::write(run_dir.path(), &data)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         println!("{}", in_words(&summary));
         println!("report: {}", run_dir.report().join("index.html").display());
+        println!("next: {}", next(run_dir, &data));
     }
     Ok(())
+}
+
+fn next(run_dir: &RunDir, data: &ReportData) -> String {
+    let run = run_dir.path().display();
+    let Evaluations { sampled, mean, .. } = &data.evaluations;
+    if data.learner_steps == 0 {
+        format!("reins resume {run}")
+    } else if sampled.is_none() && mean.is_none() {
+        format!("reins eval {run}")
+    } else {
+        format!("reins compare {run} OTHER-RUN")
+    }
 }
 
 /// A run as it stands beside others. Its seed, its budget of threads and where it listens make no
@@ -95,6 +109,7 @@ pub fn episodes(
     }
     let mut env_step = 0;
     let mut kinds = BTreeMap::new();
+    let mut places = BTreeMap::new();
     let mut truths: BTreeMap<_, Truth> = BTreeMap::new();
     let mut episodes = Vec::new();
     for record in journal::read_only(Arc::new(DiskStorage), &run_dir.journal())? {
@@ -110,6 +125,7 @@ pub fn episodes(
             }
             RecordBody::EpisodeEnd(end) => {
                 let Some(kind) = kinds.remove(&key) else { continue };
+                places.insert(key.0, (key.1, episodes.len()));
                 episodes.push(EpisodeFigures {
                     index: key.1.0,
                     kind,
@@ -121,6 +137,12 @@ pub fn episodes(
                     minutes: minutes_at(env_step),
                     truth: truths.remove(&key).unwrap_or_default().known(),
                 });
+            }
+            RecordBody::Revision(revision) => {
+                let place = places.get(&key.0).filter(|(episode, _)| *episode == key.1);
+                if let Some((_, place)) = place {
+                    episodes[*place].outcome = revision.outcome;
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// from one that has let go.
 const REST_MARGIN: Duration = Duration::from_millis(600);
 
-/// What the actor understands of what the page can say.
+/// What every actor understands of what the page can say.
 const UNDERSTOOD: [(OperatorEvent, OperatorCommand); 8] = [
     (OperatorEvent::Start, OperatorCommand::Resume),
     (OperatorEvent::Pause, OperatorCommand::Pause),
@@ -45,6 +45,12 @@ const UNDERSTOOD: [(OperatorEvent, OperatorCommand); 8] = [
     (OperatorEvent::Release, OperatorCommand::Release),
     (OperatorEvent::SoftStop, OperatorCommand::EmergencyStop),
     (OperatorEvent::Recover, OperatorCommand::Recover),
+];
+/// And where demonstrations wait for a word.
+const ON_DEMONSTRATIONS: [(OperatorEvent, OperatorCommand); 3] = [
+    (OperatorEvent::Keep, OperatorCommand::Keep),
+    (OperatorEvent::Discard, OperatorCommand::Discard),
+    (OperatorEvent::Undo, OperatorCommand::Undo),
 ];
 
 /// A page that is served, before the actor is there.
@@ -57,22 +63,26 @@ pub struct Page {
 }
 
 impl Page {
-    /// Serves the page and prints where it is.
+    /// Serves the page and prints where it is. `review`: demonstrations wait for a word.
     pub fn serve(
         port: u16,
         run_dir: &RunDir,
         configuration: &Configuration,
         say: Sender<OperatorCommand>,
+        review: bool,
     ) -> anyhow::Result<Self> {
+        let on_demonstrations: &[_] = if review { &ON_DEMONSTRATIONS } else { &[] };
+        let understood = [&UNDERSTOOD, on_demonstrations].concat();
+        let events = understood.iter().map(|(event, _)| *event).collect();
         let (board, host_clock) = (Board::default(), Arc::new(SystemClock::new()));
         let hand = SharedHand::new(configuration.cell.teleop.release_hold() + REST_MARGIN);
         let release = hand.clone();
         let take_event = move |event: OperatorEvent| -> Result<(), String> {
-            let (_, command) = UNDERSTOOD
-                .into_iter()
+            let (_, command) = understood
+                .iter()
                 .find(|(known, _)| *known == event)
                 .ok_or("the actor does not know that word")?;
-            say.try_send(command).map_err(|_| "the actor was not told; say it again")?;
+            say.try_send(*command).map_err(|_| "the actor was not told; say it again")?;
             if event == OperatorEvent::Release {
                 release.let_go();
             }
@@ -83,7 +93,7 @@ impl Page {
             subject: subject(run_dir, configuration),
             board: board.clone(),
             hand: Some(hand.clone()),
-            events: UNDERSTOOD.map(|(event, _)| event).into(),
+            events,
             take_event: Box::new(take_event),
             host_clock: host_clock.clone(),
         })?;

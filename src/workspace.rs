@@ -108,7 +108,8 @@ fn guide(name: &str) -> String {
          Commands that are started in this folder take these files; runs go into `runs/`.\n\n\
          ```sh\n\
          reins doctor               # do cell, task and machine fit?\n\
-         reins train --run first    # demonstrations, then training; goes on where it was stopped\n\
+         reins record --run first   # demonstrations; goes on where it was stopped\n\
+         reins train --run first    # training, after the demonstrations that are still missing\n\
          reins eval first           # success, with its 95 % interval\n\
          reins report first         # curves and figures\n\
          reins compare first …      # runs side by side\n\

@@ -174,7 +174,7 @@ fn check_grips(records: &[Record]) {
                     proposed += 1;
                 }
             }
-            RecordBody::EpisodeEnd(_) => {}
+            RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => {}
         }
     }
     assert!(demonstrations > 0 && closed == demonstrations, "{closed} of {demonstrations}");

@@ -19,6 +19,7 @@ mod link;
 mod link_cuts;
 mod lockstep_resume;
 mod process_faults;
+mod record;
 mod recording;
 mod remote_actor;
 mod several_actors;

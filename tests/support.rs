@@ -232,12 +232,14 @@ impl Ledger {
         let mut ledger = Self::default();
         let mut kind = EpisodeKind::Demonstration;
         let mut last: Option<(RecordPosition, bool)> = None;
+        let mut kept = false;
         for record in records.iter().filter(|record| record.actor == actor) {
             let at = record.position;
             match last {
                 None => assert_eq!(at.index, 0, "the journal begins inside an episode"),
                 Some((before, ended)) => {
-                    let follows = if ended {
+                    let revises = matches!(record.body, RecordBody::Revision(_));
+                    let follows = if ended && !revises {
                         at.episode == before.episode.next() && at.index == 0
                     } else {
                         at.episode == before.episode && at.index == before.index + 1
@@ -257,9 +259,18 @@ impl Ledger {
                         EpisodeKind::Demonstration => ledger.demonstrations += u32::from(good),
                         _ => ledger.training_episodes += 1,
                     }
+                    kept = good;
+                }
+                RecordBody::Revision(revision) => {
+                    assert!(last.is_some_and(|(_, ended)| ended), "{at} is revised before its end");
+                    let good = revision.outcome == Outcome::Success;
+                    ledger.demonstrations -= u32::from(kept);
+                    ledger.demonstrations += u32::from(good);
+                    kept = good;
                 }
             }
-            last = Some((at, matches!(record.body, RecordBody::EpisodeEnd(_))));
+            let ends = matches!(record.body, RecordBody::EpisodeEnd(_) | RecordBody::Revision(_));
+            last = Some((at, ends));
         }
         ledger
     }

@@ -57,6 +57,8 @@ pub struct ActorConfig {
     pub record_queue: usize,
     /// How long to wait at the end for the learner to take what is left.
     pub drain_timeout: Duration,
+    /// Whether each demonstration waits at its end for the operator's word on it.
+    pub review: bool,
 }
 
 impl ActorConfig {
@@ -81,6 +83,7 @@ impl ActorConfig {
             attempts_max: 3,
             record_queue: 64,
             drain_timeout: Duration::from_secs(10),
+            review: false,
         }
     }
 }
@@ -92,8 +95,14 @@ pub enum OperatorCommand {
     EndEpisode,
     /// Holds the arm between two steps, until `Resume`.
     Pause,
-    /// Ends a pause.
+    /// Ends a pause, and the wait for a word on a demonstration.
     Resume,
+    /// The demonstration that has ended counts, whatever it came to.
+    Keep,
+    /// The demonstration does not count. One that is under way ends, as neither success nor failure.
+    Discard,
+    /// The demonstration that has ended does not count, and the wait for a word on it goes on.
+    Undo,
     /// What the operator says of what is seen: success and failure end the episode.
     Mark(Mark),
     /// The policy drives again at once, also after the teleop device was lost.

@@ -9,6 +9,7 @@ mod drive;
 mod motion;
 mod pause;
 mod reset;
+mod review;
 mod troubles;
 
 use std::{
@@ -87,6 +88,7 @@ pub struct ControlLoop {
     teleop_watch: TeleopWatch,
     noticed: troubles::Noticed,
     asked: pause::Asked,
+    revisable: Option<review::Revisable>,
     /// Automatic recoveries of the arm since an episode went without.
     stops_in_a_row: u32,
     /// What the gate had done when it was logged last.
@@ -128,6 +130,7 @@ impl ControlLoop {
             teleop_watch: TeleopWatch::new(config.teleop_same_max),
             noticed: troubles::Noticed::default(),
             asked: pause::Asked::default(),
+            revisable: None,
             stops_in_a_row: 0,
             gate_logged: GateCounts::default(),
             asks: 0,
@@ -160,6 +163,7 @@ impl ControlLoop {
         }
         let start = self.hub.news().start.expect("the loop above waits for it");
         self.tally = Tally { progress: start.progress, env_steps: start.env_steps };
+        self.recall_demonstration();
         loop {
             if self.must_end(shutdown) {
                 return Ok(());
@@ -275,6 +279,7 @@ impl ControlLoop {
         status.activity = activity;
         status.env_steps = env_steps;
         status.demonstrations = progress.demonstrations;
+        status.kept = self.revisable.filter(|_| activity == Activity::Reviewing).map(|r| r.kept);
         status.evaluations = Evaluations {
             episodes: progress.evaluations,
             successes: progress.evaluation_successes,

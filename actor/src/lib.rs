@@ -35,7 +35,7 @@ pub use error::{ActorError, ResetFailure};
 pub use outbox::{OutboxError, parse_progress};
 pub use policy::{Encoder, Judge, Policy, PolicyLoader};
 pub use run::{Summary, run};
-pub use schedule::{Program, Progress, TrainingBudget};
+pub use schedule::{LastDemonstration, Program, Progress, TrainingBudget};
 pub use status::{Activity, Status, StatusSlot};
 pub use trouble::Trouble;
 pub use uplink::{Backoff, UplinkConfig, UplinkError};

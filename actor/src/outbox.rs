@@ -332,14 +332,19 @@ impl Inner {
     /// Enters a record into the ledger; says whether that changed the progress.
     fn note(&mut self, record: &Record) -> bool {
         self.ledger.add(record);
-        let RecordBody::EpisodeEnd(end) = &record.body else { return false };
         let episode = record.position.episode;
-        if episode < self.progress.next_episode {
-            return false;
+        match &record.body {
+            RecordBody::EpisodeEnd(end) => {
+                if episode < self.progress.next_episode {
+                    return false;
+                }
+                let Some(kind) = self.ledger.kind_of(episode) else { return false };
+                self.progress.ended(episode, kind, end.outcome);
+                true
+            }
+            RecordBody::Revision(revision) => self.progress.revised(episode, revision.outcome),
+            RecordBody::EpisodeStart(_) | RecordBody::Step(_) => false,
         }
-        let Some(kind) = self.ledger.kind_of(episode) else { return false };
-        self.progress.ended(episode, kind, end.outcome);
-        true
     }
 
     fn append(&mut self, record: &Record) -> Result<(), OutboxError> {

@@ -91,7 +91,7 @@ impl Inner {
         match &record.body {
             RecordBody::EpisodeStart(start) => self.kind = Some(start.kind),
             RecordBody::Step(_) if self.kind == Some(EpisodeKind::Training) => self.env_steps += 1,
-            RecordBody::Step(_) | RecordBody::EpisodeEnd(_) => {}
+            RecordBody::Step(_) | RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => {}
         }
         match self.told.next() {
             None => Ok(()),
@@ -111,7 +111,7 @@ impl Inner {
     fn pace(&mut self) -> Pace {
         let demonstrated = |record: &Record| match &record.body {
             RecordBody::EpisodeStart(start) => start.kind == EpisodeKind::Demonstration,
-            RecordBody::Step(_) | RecordBody::EpisodeEnd(_) => false,
+            RecordBody::Step(_) | RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => false,
         };
         let wanted = matches!(self.told.peek(), Some(Ok(next)) if demonstrated(next));
         let env_step_limit = wanted.then_some(0);

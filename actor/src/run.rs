@@ -20,7 +20,7 @@ use crate::{
     outbox::Outbox,
     policy_feed::{PolicyFeed, PolicySlot},
     recorder::{Patience, RecordChannel, RecordSink, record_all},
-    schedule::{Program, Progress},
+    schedule::Progress,
     senses::Senses,
     staging::{self, Staging},
     uplink::Uplink,
@@ -48,7 +48,7 @@ pub fn run(
     parts: ActorParts,
     shutdown: Arc<AtomicBool>,
 ) -> Result<Summary, ActorError> {
-    check_program(&config.program, &parts)?;
+    check_program(&config, &parts)?;
     let senses = Senses::new(
         &parts.task,
         parts.cameras,
@@ -110,7 +110,12 @@ pub fn run(
     })
 }
 
-fn check_program(program: &Program, parts: &ActorParts) -> Result<(), ActorError> {
+fn check_program(config: &ActorConfig, parts: &ActorParts) -> Result<(), ActorError> {
+    let program = &config.program;
+    if config.review && parts.operator.is_none() {
+        let nobody = "demonstrations wait for the operator's word, and nobody can say one";
+        return Err(ActorError::Cell(nobody.into()));
+    }
     let driven = program.demonstrations + program.labelling;
     if driven > 0 && parts.teleop.is_none() {
         return Err(ActorError::Cell(format!(

@@ -30,20 +30,30 @@ pub struct Progress {
     pub next_episode: EpisodeId,
     /// Labelled episodes that came to their end.
     pub labelled: u32,
-    /// Demonstrations that succeeded.
+    /// Demonstrations that succeeded and were not taken back.
     pub demonstrations: u32,
     pub evaluations: u32,
     pub evaluation_successes: u32,
+    /// The episode that ended last, if it is one.
+    pub last_demonstration: Option<LastDemonstration>,
+}
+
+/// A demonstration that no other episode has followed: a person may take it back, or keep it after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastDemonstration {
+    pub episode: EpisodeId,
+    pub kept: bool,
 }
 
 impl Progress {
     /// An episode is over. What an operator or a fault cut short is done again.
     pub fn ended(&mut self, episode: EpisodeId, kind: EpisodeKind, outcome: Outcome) {
         self.next_episode = self.next_episode.max(episode.next());
+        let kept = outcome == Outcome::Success;
+        self.last_demonstration =
+            (kind == EpisodeKind::Demonstration).then_some(LastDemonstration { episode, kept });
         match kind {
-            EpisodeKind::Demonstration => {
-                self.demonstrations += u32::from(outcome == Outcome::Success);
-            }
+            EpisodeKind::Demonstration => self.demonstrations += u32::from(kept),
             EpisodeKind::Evaluation => {
                 self.evaluations += u32::from(outcome != Outcome::Unknown);
                 self.evaluation_successes += u32::from(outcome == Outcome::Success);
@@ -51,6 +61,21 @@ impl Progress {
             EpisodeKind::Labelling => self.labelled += u32::from(outcome != Outcome::Unknown),
             EpisodeKind::Training => {}
         }
+    }
+
+    /// A person's second thought. Only the last demonstration can be meant; heard again it changes
+    /// nothing. Says whether anything changed.
+    pub fn revised(&mut self, episode: EpisodeId, outcome: Outcome) -> bool {
+        let kept = outcome == Outcome::Success;
+        match &mut self.last_demonstration {
+            Some(last) if last.episode == episode && last.kept != kept => last.kept = kept,
+            _ => return false,
+        }
+        self.demonstrations = match kept {
+            true => self.demonstrations + 1,
+            false => self.demonstrations.saturating_sub(1),
+        };
+        true
     }
 }
 
@@ -206,7 +231,26 @@ mod tests {
             demonstrations: 1,
             evaluations: 2,
             evaluation_successes: 1,
+            last_demonstration: None,
         };
         assert_eq!(progress, expected);
+    }
+
+    #[test]
+    fn the_last_demonstration_alone_is_taken_back_or_kept_after_all() {
+        let mut progress = Progress::default();
+        let counts = |progress: &mut Progress, episode, outcome| {
+            progress.revised(EpisodeId(episode), outcome);
+            progress.demonstrations
+        };
+        progress.ended(EpisodeId(0), EpisodeKind::Demonstration, Outcome::Success);
+        progress.ended(EpisodeId(1), EpisodeKind::Demonstration, Outcome::Success);
+        assert_eq!(counts(&mut progress, 0, Outcome::Unknown), 2);
+        assert_eq!(counts(&mut progress, 1, Outcome::Unknown), 1);
+        assert_eq!(counts(&mut progress, 1, Outcome::Failure), 1);
+        assert_eq!(counts(&mut progress, 1, Outcome::Success), 2);
+        assert_eq!(counts(&mut progress, 1, Outcome::Success), 2);
+        progress.ended(EpisodeId(2), EpisodeKind::Training, Outcome::Success);
+        assert_eq!(counts(&mut progress, 1, Outcome::Unknown), 2);
     }
 }

@@ -39,6 +39,8 @@ pub enum Activity {
     WaitingForOperator,
     /// The operator has paused: nothing moves until the operator says so.
     Paused,
+    /// A demonstration has ended: nothing moves until the operator says what becomes of it.
+    Reviewing,
     /// The arm or a camera is away: nothing moves until it is back.
     WaitingForDevice,
     /// Sending what is left.
@@ -55,8 +57,10 @@ pub struct Status {
     pub episode_steps: u32,
     /// Training steps of the run.
     pub env_steps: u64,
-    /// Demonstrations that succeeded.
+    /// Demonstrations that succeeded and were not taken back.
     pub demonstrations: u32,
+    /// While [`Activity::Reviewing`]: whether the demonstration counts as things stand.
+    pub kept: Option<bool>,
     pub evaluations: Evaluations,
     pub recent: RecentView,
     pub policy_version: Option<PolicyVersion>,
@@ -111,6 +115,7 @@ impl fmt::Display for Activity {
             Self::WaitingForOutbox => "waiting for room for records",
             Self::WaitingForOperator => "the arm was stopped, waiting for the operator",
             Self::Paused => "paused by the operator",
+            Self::Reviewing => "waiting for a word on the demonstration",
             Self::WaitingForDevice => "waiting for a device",
             Self::Draining => "sending what is left",
             Self::Ended => "ended",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorEvent {
-    /// Go on after a pause.
+    /// Go on after a pause, or with the next demonstration.
     Start,
     /// Hold the arm between two steps until `Start`.
     Pause,
@@ -17,6 +17,12 @@ pub enum OperatorEvent {
     Failure,
     /// End the episode: neither success nor failure. The next one begins with a reset.
     Reset,
+    /// The demonstration that has ended counts.
+    Keep,
+    /// It does not count; one that is under way ends.
+    Discard,
+    /// It does not count, and the wait for a word goes on.
+    Undo,
     /// The policy drives again at once, also after the page's hand was lost.
     Release,
     /// Stop the arm; only `Recover` ends that.

@@ -37,6 +37,8 @@ pub struct Scene {
     pub paused: bool,
     /// The arm was stopped and waits for the operator.
     pub stopped: bool,
+    /// A demonstration waits for a word: whether it counts as things stand.
+    pub kept: Option<bool>,
     /// Nothing comes after this.
     pub ended: bool,
     pub episode: Option<EpisodeScene>,

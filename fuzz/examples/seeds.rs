@@ -34,7 +34,7 @@ fn main() {
     classifier();
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let shipped = |path: &str| fs::read(repository.join(path)).unwrap();
-    put("journal", "seed-episode", shipped("replay/tests/fixtures/version-2.journal"));
+    put("journal", "seed-episode", shipped("replay/tests/fixtures/version-3.journal"));
     put("settings", "seed-cell", shipped("configs/cells/sim-ram.toml"));
     put("settings", "seed-task", shipped("configs/tasks/ram-insert.toml"));
     put("settings", "seed-run", shipped("configs/runs/demo.toml"));

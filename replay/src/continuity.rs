@@ -1,14 +1,15 @@
 //! Which record may come next from each actor: none twice, none missing.
 //!
 //! Per actor: (episode 0, 0) is its first record; then steps 1..=n; then the end at n + 1; then
-//! (next episode, 0). An episode is left only through its end. An actor that was killed in the
+//! (next episode, 0). Behind an end may come revisions of that episode, at n + 2 and on. An episode is
+//! left only through its end. An actor that was killed in the
 //! middle of an episode therefore writes `EpisodeEnd { truncation: Some(Interrupted) }` first when
 //! it comes up again. Pure; stores no records.
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
-use wire::{ActorId, EpisodeId, Record, RecordBody, RecordPosition};
+use wire::{ActorId, EpisodeId, EpisodeKind, Record, RecordBody, RecordPosition};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -39,6 +40,7 @@ impl Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Progress {
     through: RecordPosition,
+    kind: EpisodeKind,
     /// The last step terminated or truncated the episode: only its end may follow.
     closing: bool,
     ended: bool,
@@ -75,11 +77,11 @@ impl Continuity {
         let progress = self.actors.get(&record.actor).copied();
         let expected = progress.map_or(RecordPosition::default(), Progress::expected);
         let through = progress.map(|p| p.through);
-        let beyond_end = progress.is_some_and(|p| {
+        let ended = progress.filter(|p| {
             p.ended && record.position.episode == p.through.episode && record.position > p.through
         });
-        if beyond_end {
-            return Err(Malformed::new(record, "the episode has ended before it"));
+        if let Some(ended) = ended {
+            return self.accept_behind_end(record, ended);
         }
         if record.position < expected {
             return Ok(Arrival::Duplicate);
@@ -88,7 +90,31 @@ impl Continuity {
             return Ok(Arrival::Gap { expected_after: through });
         }
         let (closing, ended) = check_body(record, progress.is_some_and(|p| p.closing))?;
-        self.actors.insert(record.actor, Progress { through: expected, closing, ended });
+        let kind = match (&record.body, progress) {
+            (RecordBody::EpisodeStart(start), _) => start.kind,
+            (_, Some(before)) => before.kind,
+            (_, None) => return Err(Malformed::new(record, "an episode begins with its start")),
+        };
+        self.actors.insert(record.actor, Progress { through: expected, kind, closing, ended });
+        Ok(Arrival::New)
+    }
+
+    fn accept_behind_end(
+        &mut self,
+        record: &Record,
+        ended: Progress,
+    ) -> Result<Arrival, Malformed> {
+        if !matches!(record.body, RecordBody::Revision(_)) {
+            return Err(Malformed::new(record, "the episode has ended before it"));
+        }
+        if ended.kind != EpisodeKind::Demonstration {
+            return Err(Malformed::new(record, "only demonstrations are revised"));
+        }
+        let through = ended.through.next_in_episode();
+        if record.position > through {
+            return Ok(Arrival::Gap { expected_after: Some(ended.through) });
+        }
+        self.actors.insert(record.actor, Progress { through, ..ended });
         Ok(Arrival::New)
     }
 }
@@ -100,6 +126,9 @@ fn check_body(record: &Record, closing: bool) -> Result<(bool, bool), Malformed>
         RecordBody::EpisodeStart(_) if index == 0 => Ok((false, false)),
         RecordBody::EpisodeStart(_) => Err(Malformed::new(record, "an episode starts at index 0")),
         _ if index == 0 => Err(Malformed::new(record, "an episode begins with its start")),
+        RecordBody::Revision(_) => {
+            Err(Malformed::new(record, "an episode is revised behind its end"))
+        }
         RecordBody::Step(_) if closing => {
             Err(Malformed::new(record, "the step before it closed the episode"))
         }

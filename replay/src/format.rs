@@ -14,8 +14,8 @@ pub const SEGMENT_HEADER_LEN: usize = 32;
 
 /// Stands before each record, so that a good record is found again behind a bad one.
 pub const RECORD_MARKER: [u8; 4] = [0xa5, b'R', b'e', b'c'];
-/// Version of a record's body: postcard of `wire::Record`, LZ4 block. Version 1 is read too.
-pub const RECORD_VERSION: u8 = 2;
+/// Version of a record's body: postcard of `wire::Record`, LZ4 block. Versions 1 and 2 are read too.
+pub const RECORD_VERSION: u8 = 3;
 pub const RECORD_HEADER_LEN: usize = 28;
 /// Largest body before compression: dozens of large frames.
 pub const MAX_RECORD_LEN: usize = 32 << 20;
@@ -108,7 +108,7 @@ impl SegmentHeader {
 /// What stands before each record's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// 0 episode start, 1 step, 2 episode end.
+    /// 0 episode start, 1 step, 2 episode end, 3 revision.
     pub kind: u8,
     pub version: u8,
     pub actor: ActorId,

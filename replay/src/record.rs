@@ -27,6 +27,7 @@ fn kind(body: &RecordBody) -> u8 {
         RecordBody::EpisodeStart(_) => 0,
         RecordBody::Step(_) => 1,
         RecordBody::EpisodeEnd(_) => 2,
+        RecordBody::Revision(_) => 3,
     }
 }
 
@@ -82,7 +83,8 @@ pub fn decode(header: &RecordHeader, stored: &[u8]) -> Result<Record, DecodeErro
     }
     let record: Record = match header.version {
         1 => whole::<version_1::Record>(&raw)?.into(),
-        RECORD_VERSION => whole(&raw)?,
+        // Version 2 knew no revisions; everything else is the same.
+        2 | RECORD_VERSION => whole(&raw)?,
         other => return Err(DecodeError::Version(other)),
     };
     let names = (kind(&record.body), record.actor, record.position);

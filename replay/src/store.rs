@@ -11,7 +11,7 @@ use thiserror::Error;
 use wire::{
     ActionSource, ActionSpec, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
     GripperCommand, Observation, ObservationSpec, PolicyVersion, Record, RecordBody,
-    RecordPosition, Step, action::gripper_entries,
+    RecordPosition, Revision, Step, action::gripper_entries,
 };
 
 use crate::{
@@ -211,6 +211,7 @@ impl ReplayStore {
             RecordBody::EpisodeStart(start) => self.start(record, start),
             RecordBody::Step(step) => self.step(record, step),
             RecordBody::EpisodeEnd(end) => self.end(record, end),
+            RecordBody::Revision(revision) => self.revise(record, *revision),
         }
         Ok(Inserted::New)
     }
@@ -318,6 +319,17 @@ impl ReplayStore {
             row.truncated |= !row.terminated;
         }
         self.views.end_episode(episode.kind, end.outcome, &episode.transitions);
+    }
+
+    /// Continuity has seen to it that the episode has ended and is its actor's last.
+    fn revise(&mut self, record: &Record, revision: Revision) {
+        let of_this = |episode: &&mut Episode| {
+            (episode.actor, episode.id) == (record.actor, record.position.episode)
+        };
+        let Some(episode) = self.episodes.iter_mut().rev().find(of_this) else { return };
+        let Some(end) = &mut episode.end else { return };
+        let before = std::mem::replace(&mut end.outcome, revision.outcome);
+        self.views.revise(before, revision.outcome, &episode.transitions);
     }
 
     fn add_observation(&mut self, observation: &Observation) -> ObservationId {

@@ -2,14 +2,15 @@
 //!
 //! `"T pphh|"`: the kind (`D`emonstration, `T`raining, `E`valuation, `L`abelling), who drove each step
 //! (`p`olicy, `h`uman), and how it ended: `+` success, `-` failure, `|` time limit,
-//! `~` interrupted after the last step was recorded, nothing: it goes on.
+//! `~` interrupted after the last step was recorded, nothing: it goes on. Behind that, a person's second
+//! thoughts: `x` takes the demonstration back, `k` keeps it after all.
 
 use half::f16;
 use wire::{
     Action, ActionSource, ActionSpec, ActorId, CameraSpec, EpisodeEnd, EpisodeId, EpisodeKind,
     EpisodeStart, Features, Frame, GateEvents, Judgement, Mark, Observation, ObservationSpec,
-    Outcome, PolicyVersion, Record, RecordBody, RecordPosition, RewardSource, Step, Timestamp,
-    TruncationCause, UnixNanos, WeightsHash,
+    Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Revision, RewardSource, Step,
+    Timestamp, TruncationCause, UnixNanos, WeightsHash,
 };
 
 use crate::store::StoreConfig;
@@ -139,6 +140,10 @@ impl Script {
         }
         if let Some(ending) = ending {
             records.push(record(n + 1, &|_| RecordBody::EpisodeEnd(end(ending, &steps))));
+        }
+        for (index, mind) in (n + 2..).zip(rest.chars().filter(|c| matches!(c, 'x' | 'k'))) {
+            let outcome = if mind == 'k' { Outcome::Success } else { Outcome::Unknown };
+            records.push(record(index, &|_| RecordBody::Revision(Revision { outcome })));
         }
         records
     }

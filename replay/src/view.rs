@@ -6,6 +6,8 @@
 //! | Training, person drove               | at once     | at once        |
 //! | Demonstration that ended in success  |             | at its end     |
 //! | other Demonstration                  |             |                |
+//! | Demonstration that was taken back    |             | no longer      |
+//! | Demonstration that was kept after all|             | from then on   |
 //! | Evaluation                           |             |                |
 //!
 //! Demonstrations are not in the online view: that is what was collected online. This is how the
@@ -35,6 +37,15 @@ impl Views {
             if source == ActionSource::Human {
                 self.demo.push(id);
             }
+        }
+    }
+
+    /// A person takes a demonstration back or keeps it after all.
+    pub fn revise(&mut self, before: Outcome, after: Outcome, steps: &[TransitionId]) {
+        match (before == Outcome::Success, after == Outcome::Success) {
+            (true, false) => self.demo.retain(|id| !steps.contains(id)),
+            (false, true) => self.demo.extend_from_slice(steps),
+            (true, true) | (false, false) => {}
         }
     }
 

@@ -86,7 +86,7 @@ pub fn run(
 fn mark(episode: &mut [Record], truths: &[Option<u8>]) {
     let steps = episode.iter_mut().filter_map(|record| match &mut record.body {
         RecordBody::Step(step) => Some(step),
-        RecordBody::EpisodeStart(_) | RecordBody::EpisodeEnd(_) => None,
+        RecordBody::EpisodeStart(_) | RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => None,
     });
     for (step, label) in steps.zip(truths) {
         step.judgement.mark = label.map(Mark::Class);

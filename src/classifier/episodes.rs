@@ -18,16 +18,20 @@ pub fn for_each(
     for record in records {
         let (_, record) = record.context("reading the journal")?;
         let actor = record.actor;
-        let over = matches!(record.body, RecordBody::EpisodeEnd(_));
+        // An ended one may still be revised, as far as its outcome goes.
+        if let RecordBody::Revision(revision) = record.body {
+            let last = open.get_mut(&actor).and_then(|episode| episode.last_mut());
+            if let Some(Record { body: RecordBody::EpisodeEnd(end), .. }) = last {
+                end.outcome = revision.outcome;
+            }
+            continue;
+        }
         if matches!(record.body, RecordBody::EpisodeStart(_))
             && let Some(before) = open.remove(&actor)
         {
             see(before)?;
         }
         open.entry(actor).or_default().push(record);
-        if over && let Some(episode) = open.remove(&actor) {
-            see(episode)?;
-        }
     }
     open.into_values().try_for_each(see)
 }
@@ -35,14 +39,14 @@ pub fn for_each(
 pub fn kind(episode: &[Record]) -> Option<EpisodeKind> {
     match &episode.first()?.body {
         RecordBody::EpisodeStart(start) => Some(start.kind),
-        RecordBody::Step(_) | RecordBody::EpisodeEnd(_) => None,
+        RecordBody::Step(_) | RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => None,
     }
 }
 
 pub fn steps(episode: &[Record]) -> impl Iterator<Item = (&Record, &Step)> {
     episode.iter().filter_map(|record| match &record.body {
         RecordBody::Step(step) => Some((record, step)),
-        RecordBody::EpisodeStart(_) | RecordBody::EpisodeEnd(_) => None,
+        RecordBody::EpisodeStart(_) | RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => None,
     })
 }
 
@@ -77,9 +81,10 @@ pub fn truths(episode: &[Record], classes: Classes, wrong: bool) -> Vec<Option<u
 
 #[cfg(test)]
 mod tests {
+    use replay::{Journal, JournalConfig};
     use wire::{
-        Action, ActionSource, ActorId, EpisodeId, EpisodeStart, GateEvents, Judgement, Observation,
-        PolicyVersion, RecordPosition, Timestamp, UnixNanos,
+        Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeStart, GateEvents, Judgement,
+        Observation, Outcome, PolicyVersion, RecordPosition, Revision, Timestamp, UnixNanos,
     };
 
     use super::*;
@@ -140,6 +145,46 @@ mod tests {
     }
 
     use EpisodeKind::{Labelling, Training};
+
+    #[test]
+    fn an_episode_comes_once_with_its_last_outcome() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = episode(EpisodeKind::Demonstration, "..");
+        let record = |index, body| Record {
+            position: RecordPosition { episode: EpisodeId(0), index },
+            body,
+            ..records[0].clone()
+        };
+        let end = EpisodeEnd {
+            steps: 2,
+            outcome: Outcome::Success,
+            truncation: None,
+            human_steps: 2,
+            interventions: 0,
+        };
+        let revision = Revision { outcome: Outcome::Unknown };
+        let behind =
+            [record(3, RecordBody::EpisodeEnd(end)), record(4, RecordBody::Revision(revision))];
+        let next = Record {
+            position: RecordPosition { episode: EpisodeId(1), index: 0 },
+            ..records[0].clone()
+        };
+        records.extend(behind);
+        records.push(next);
+        let (mut journal, _) = Journal::open(folder.path(), JournalConfig::keep_forever()).unwrap();
+        journal.append_all(&records).unwrap();
+        let mut seen = Vec::new();
+        for_each(folder.path(), |episode| {
+            let outcome = match &episode.last().unwrap().body {
+                RecordBody::EpisodeEnd(end) => Some(end.outcome),
+                _ => None,
+            };
+            seen.push((episode.len(), outcome));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [(4, Some(Outcome::Unknown)), (1, None)]);
+    }
 
     #[test]
     fn what_the_cell_saw_is_true() {

@@ -94,7 +94,7 @@ pub fn run(run_dir: &RunDir, instrument: &Instrument) -> anyhow::Result<Measurem
             episodes::steps(&episode).for_each(|(_, step)| truth.add(&step.judgement));
             let outcome = episode.last().and_then(|record| match &record.body {
                 RecordBody::EpisodeEnd(end) => Some(end.outcome),
-                RecordBody::EpisodeStart(_) | RecordBody::Step(_) => None,
+                RecordBody::EpisodeStart(_) | RecordBody::Step(_) | RecordBody::Revision(_) => None,
             });
             let succeeded = outcome == Some(Outcome::Success);
             successes += usize::from(succeeded);

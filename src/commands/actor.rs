@@ -40,7 +40,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
     let networks = Networks::load(&configuration, device)?;
     let (say, heard) = crossbeam_channel::bounded(terminal::QUEUE);
     let page = (arguments.page.console)
-        .map(|port| web_console::Page::serve(port, &run_dir, &configuration, say.clone()))
+        .map(|port| web_console::Page::serve(port, &run_dir, &configuration, say.clone(), false))
         .transpose()?;
     let Configuration { cell, task, .. } = &configuration;
     let mut cell = match (&arguments.device, &page) {
@@ -68,7 +68,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
         Some(views),
         status.clone(),
     );
-    let heeded = terminal::listen(say)? || page.is_some();
+    let heeded = terminal::listen(say, false)? || page.is_some();
     parts.operator = heeded.then_some(heard);
     let program = actor_parts::training_program(&configuration);
     let config = ActorConfig {

@@ -29,7 +29,8 @@ pub fn run(command: &ClassifierCommand) -> anyhow::Result<()> {
 fn collect(arguments: &Collect) -> anyhow::Result<()> {
     let (run_dir, configuration) = RunDir::open_for_labels(&arguments.choice)?;
     let shutdown = shutdown::on_signal()?;
-    let summary = collect::run(&run_dir, &configuration, arguments.episodes, shutdown)?;
+    let console = arguments.page.console;
+    let summary = collect::run(&run_dir, &configuration, arguments.episodes, console, shutdown)?;
     let holdings = collect::holdings(&run_dir)?;
     let folder = run_dir.path().display();
     if arguments.json {
@@ -50,7 +51,7 @@ fn collect(arguments: &Collect) -> anyhow::Result<()> {
         println!("next: the same command goes on to {} episodes", arguments.episodes);
     } else if holdings.positives == 0 {
         println!(
-            "no frame was marked: hold the success button while the scene shows success, and collect \
+            "next: no frame was marked: hold the success button while the scene shows success, and collect \
              more (--episodes {})",
             2 * arguments.episodes
         );

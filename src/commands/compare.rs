@@ -19,9 +19,12 @@ pub fn run(compare: &Compare) -> anyhow::Result<()> {
         return Ok(());
     }
     print!("{}", comparison.markdown());
+    let page = compare.out.join("index.html");
+    println!("comparison: {}", page.display());
     if comparison.rows.is_empty() {
-        println!("none of these runs has been evaluated: `reins eval RUN` does that");
+        println!("next: none of these runs has been evaluated: `reins eval RUN` does that");
+    } else {
+        println!("next: look at the curves in {}", page.display());
     }
-    println!("comparison: {}", compare.out.join("index.html").display());
     Ok(())
 }

@@ -37,6 +37,7 @@ pub fn run(eval: &Eval) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         println!("{}", results::evaluation_in_words(&summary));
+        println!("next: reins report {}", run_dir.path().display());
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ pub fn run(new: &New) -> anyhow::Result<()> {
     findings.iter().for_each(|finding| println!("{finding}"));
     let folder = folder.display();
     println!("made {folder} with cell.toml, task.toml and run.toml");
-    println!("next: cd {folder}; reins doctor; reins train --run first");
+    println!("next: cd {folder}; reins doctor; reins record --run first");
     Ok(())
 }
 

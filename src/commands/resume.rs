@@ -1,5 +1,6 @@
 //! `reins resume`: goes on with a run where it was, without a question.
 
+use actor::Progress;
 use anyhow::Context;
 use learner::checkpoint;
 use replay::{DiskStorage, journal};
@@ -38,19 +39,18 @@ pub fn tell(run_dir: &RunDir) -> anyhow::Result<()> {
     };
     eprintln!(
         "run {run} goes on: {records} records in the learner's journal, {} episodes, {learned}",
-        episodes(run_dir)?
+        progress(run_dir)?.next_episode.0
     );
     Ok(())
 }
 
-/// Episodes that the first actor has ended.
-fn episodes(run_dir: &RunDir) -> anyhow::Result<u32> {
+/// What the first actor has done.
+pub fn progress(run_dir: &RunDir) -> anyhow::Result<Progress> {
     let path = run_dir.outbox(ActorId::default()).join("progress.json");
     if !path.exists() {
-        return Ok(0);
+        return Ok(Progress::default());
     }
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let progress = actor::parse_progress(&bytes)
-        .map_err(|reason| anyhow::anyhow!("reading {}: {reason}", path.display()))?;
-    Ok(progress.next_episode.0)
+    actor::parse_progress(&bytes)
+        .map_err(|reason| anyhow::anyhow!("reading {}: {reason}", path.display()))
 }

@@ -129,12 +129,13 @@ impl Showing {
         let at_rest = stopped
             || matches!(
                 status.activity,
-                Activity::Resetting | Activity::Ended | Activity::Draining
+                Activity::Resetting | Activity::Reviewing | Activity::Ended | Activity::Draining
             );
         Scene {
             activity: status.activity.to_string(),
             paused: status.activity == Activity::Paused,
             stopped,
+            kept: status.kept,
             ended: status.activity == Activity::Ended,
             episode: status.kind.map(|of| EpisodeScene {
                 number: status.episode.0,

@@ -10,7 +10,7 @@ use crate::message::{ActorRequest, LearnerReply, Pace, PolicySnapshot};
 
 pub const MAGIC: [u8; 4] = *b"RNSM";
 /// Version of the messages. Peers of another version are refused by name.
-pub const WIRE_VERSION: u16 = 2;
+pub const WIRE_VERSION: u16 = 3;
 pub const HEADER_LEN: usize = 16;
 /// Larger than any batch of records or set of parameters we send.
 pub const MAX_BODY_LEN: usize = 64 << 20;

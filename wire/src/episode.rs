@@ -69,3 +69,11 @@ pub struct EpisodeEnd {
     /// How often a person took over.
     pub interventions: u32,
 }
+
+/// A person's second thought about the demonstration that has just ended, before the next episode:
+/// taken back, or kept after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// [`Outcome::Success`] keeps it, anything else takes it out of the demonstrations.
+    pub outcome: Outcome,
+}

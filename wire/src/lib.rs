@@ -19,7 +19,7 @@ pub mod transport;
 
 pub use action::{Action, ActionSource, GripperCommand, MAX_ACTION_DIM, gripper_entries};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, UnixNanos};
-pub use episode::{EpisodeEnd, EpisodeKind, EpisodeStart, Outcome, TruncationCause};
+pub use episode::{EpisodeEnd, EpisodeKind, EpisodeStart, Outcome, Revision, TruncationCause};
 pub use ids::{ActorId, EpisodeId, LearnerStep, PolicyVersion, RecordPosition};
 pub use judgement::{Judgement, Mark, RewardSource};
 pub use message::{

@@ -1,4 +1,5 @@
-//! What an actor writes down: one record per episode start, step and episode end.
+//! What an actor writes down: one record per episode start, step and episode end, and per change of
+//! a person's mind about an episode that has ended.
 //!
 //! A step holds the observation that *followed* its action; the one before is the previous
 //! record's. So a frame is written once, and the successor is always the true one.
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Action, ActionSource},
     clock::Timestamp,
-    episode::{EpisodeEnd, EpisodeStart},
+    episode::{EpisodeEnd, EpisodeStart, Revision},
     ids::{ActorId, PolicyVersion, RecordPosition},
     judgement::Judgement,
     observation::Observation,
@@ -109,6 +110,8 @@ pub enum RecordBody {
     EpisodeStart(EpisodeStart),
     Step(Step),
     EpisodeEnd(EpisodeEnd),
+    /// Of the episode that its position names; comes behind that episode's end.
+    Revision(Revision),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,7 +127,7 @@ impl Record {
         match &self.body {
             RecordBody::EpisodeStart(start) => Some(&start.observation),
             RecordBody::Step(step) => Some(&step.next_observation),
-            RecordBody::EpisodeEnd(_) => None,
+            RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => None,
         }
     }
 }

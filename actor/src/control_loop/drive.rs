@@ -77,12 +77,21 @@ impl ControlLoop {
         let episode = self.tally.progress.next_episode;
         let seed = episode_seed(self.config.seed, self.config.actor.0, episode);
         let brief = EpisodeBrief { episode, kind, seed };
-        let Some(seen) = self.reset(&brief, shutdown)? else { return Ok(()) };
-        // During the reset another actor may have given the last one.
-        if kind == EpisodeKind::Demonstration && !self.pace().demonstrations_wanted() {
+        self.second_thoughts()?;
+        let seen = self.reset(&brief, shutdown)?;
+        self.operator_commands();
+        self.second_thoughts()?;
+        let Some(seen) = seen else { return Ok(()) };
+        if kind == EpisodeKind::Demonstration && !self.wants_demonstration() {
             return Ok(());
         }
         self.drive(brief, seen, shutdown)
+    }
+
+    /// During the reset another actor may have given the last one, or it was kept after all.
+    fn wants_demonstration(&self) -> bool {
+        let (done, wanted) = (&self.tally.progress, &self.config.program);
+        done.demonstrations < wanted.demonstrations && self.pace().demonstrations_wanted()
     }
 
     fn drive(
@@ -112,7 +121,11 @@ impl ControlLoop {
                 Onward::Over(fault) => break fault,
             }
         };
-        self.close(&episode, began, fault)
+        self.close(&episode, began, fault)?;
+        if brief.kind == EpisodeKind::Demonstration && self.config.review {
+            self.review(brief.episode, &episode.end(), shutdown)?;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, episode: &mut Episode, first: &Seen) -> Result<(), ActorError> {
@@ -126,6 +139,8 @@ impl ControlLoop {
         self.operator_commands();
         self.asked.end = false;
         self.asked.mark = None;
+        self.asked.verdict = None;
+        self.revisable = None;
         let started_at = self.devices.clock.wall_now();
         let observation = first.observation.clone();
         let start = EpisodeStart { kind, seed, started_at, observation };
@@ -439,7 +454,7 @@ impl ControlLoop {
 
     /// Leaves a record behind, when there is room. A recorder that waits for the disk is waited for,
     /// and the operator is told.
-    fn deliver(&mut self, record: Record) -> Result<(), ActorError> {
+    pub(super) fn deliver(&mut self, record: Record) -> Result<(), ActorError> {
         while !self.sink.has_room() && !self.hub.is_ending() {
             self.show(Activity::WaitingForOutbox);
             self.hub.wait(WAIT_POLL);
@@ -447,7 +462,7 @@ impl ControlLoop {
         self.sink.deliver(record, &*self.devices.host_clock)
     }
 
-    fn record(&self, position: RecordPosition, body: RecordBody) -> Record {
+    pub(super) fn record(&self, position: RecordPosition, body: RecordBody) -> Record {
         Record { actor: self.config.actor, position, body }
     }
 

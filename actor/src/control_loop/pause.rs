@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use wire::{Mark, TruncationCause};
 
-use super::{ControlLoop, Devices, WAIT_POLL};
+use super::{ControlLoop, WAIT_POLL, review::Verdict};
 use crate::{config::OperatorCommand, status::Activity};
 
 /// What the operator has asked for and not got yet.
@@ -15,6 +15,8 @@ pub(super) struct Asked {
     pub pause: bool,
     /// What the operator says of the next step.
     pub mark: Option<Mark>,
+    /// What the operator says of the demonstration that has ended.
+    pub verdict: Option<Verdict>,
 }
 
 impl Asked {
@@ -25,6 +27,13 @@ impl Asked {
             OperatorCommand::Pause => self.pause = true,
             OperatorCommand::Resume => self.pause = false,
             OperatorCommand::Mark(mark) => self.mark = Some(mark),
+            OperatorCommand::Keep => self.verdict = Some(Verdict::Keep),
+            OperatorCommand::Discard => {
+                self.verdict = Some(Verdict::Discard);
+                // One that is under way. Between two episodes nothing is left to end.
+                self.end = true;
+            }
+            OperatorCommand::Undo => self.verdict = Some(Verdict::Undo),
             OperatorCommand::Release
             | OperatorCommand::EmergencyStop
             | OperatorCommand::Recover => {}
@@ -35,25 +44,34 @@ impl Asked {
 impl ControlLoop {
     /// Carries out what the operator said, or notes it where it has to wait for its place.
     pub(super) fn operator_commands(&mut self) {
-        let Devices { operator, gate, .. } = &mut self.devices;
-        for command in operator.iter().flat_map(|commands| commands.try_iter()) {
-            self.asked.note(command);
-            match command {
-                OperatorCommand::Release => self.arbiter.release(),
-                OperatorCommand::EmergencyStop => {
-                    // What is latched needs no pause, and `Recover` is then heard.
-                    self.asked.pause = false;
-                    if let Err(error) = gate.emergency_stop("the operator asked for it") {
-                        tracing::error!("the arm did not take the emergency stop: {error}");
-                    }
+        while let Some(command) =
+            self.devices.operator.as_ref().and_then(|commands| commands.try_recv().ok())
+        {
+            self.heed(command);
+        }
+    }
+
+    pub(super) fn heed(&mut self, command: OperatorCommand) {
+        self.asked.note(command);
+        match command {
+            OperatorCommand::Release => self.arbiter.release(),
+            OperatorCommand::EmergencyStop => {
+                // What is latched needs no pause, and `Recover` is then heard.
+                self.asked.pause = false;
+                let stopped = self.devices.gate.emergency_stop("the operator asked for it");
+                if let Err(error) = stopped {
+                    tracing::error!("the arm did not take the emergency stop: {error}");
                 }
-                // A moving arm has nothing to recover from.
-                OperatorCommand::Recover
-                | OperatorCommand::EndEpisode
-                | OperatorCommand::Mark(_)
-                | OperatorCommand::Pause
-                | OperatorCommand::Resume => {}
             }
+            // A moving arm has nothing to recover from.
+            OperatorCommand::Recover
+            | OperatorCommand::EndEpisode
+            | OperatorCommand::Mark(_)
+            | OperatorCommand::Keep
+            | OperatorCommand::Discard
+            | OperatorCommand::Undo
+            | OperatorCommand::Pause
+            | OperatorCommand::Resume => {}
         }
     }
 

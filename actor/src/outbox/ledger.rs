@@ -12,6 +12,8 @@ pub struct EpisodeEntry {
     pub human_steps: u32,
     pub interventions: u32,
     last_source: ActionSource,
+    /// Index of the first of its records that is not freed.
+    first: u32,
     /// Index of its newest record.
     newest: u32,
     ended: bool,
@@ -26,23 +28,22 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn add(&mut self, record: &Record) {
-        if let RecordBody::EpisodeStart(start) = &record.body {
-            self.episodes.push_back(EpisodeEntry {
-                episode: record.position.episode,
-                kind: start.kind,
-                steps: 0,
-                human_steps: 0,
-                interventions: 0,
-                last_source: ActionSource::Policy,
-                newest: 0,
-                ended: false,
-            });
+        match &record.body {
+            RecordBody::EpisodeStart(start) => {
+                self.episodes.push_back(EpisodeEntry::new(record.position, start.kind));
+            }
+            // The learner has the episode itself, so that it is freed already.
+            RecordBody::Revision(_) if !self.is_newest(record.position.episode) => {
+                let entry = EpisodeEntry::new(record.position, EpisodeKind::Demonstration);
+                self.episodes.push_back(EpisodeEntry { ended: true, ..entry });
+            }
+            _ => {}
         }
         let of_this = |entry: &&mut EpisodeEntry| entry.episode == record.position.episode;
         let Some(entry) = self.episodes.back_mut().filter(of_this) else { return };
         entry.newest = record.position.index;
         match &record.body {
-            RecordBody::EpisodeStart(_) => {}
+            RecordBody::EpisodeStart(_) | RecordBody::Revision(_) => {}
             RecordBody::Step(step) => {
                 let human = step.source == ActionSource::Human;
                 let takeover = human
@@ -55,6 +56,10 @@ impl Ledger {
             }
             RecordBody::EpisodeEnd(_) => entry.ended = true,
         }
+    }
+
+    fn is_newest(&self, episode: EpisodeId) -> bool {
+        self.episodes.back().is_some_and(|entry| entry.episode == episode)
     }
 
     pub fn kind_of(&self, episode: EpisodeId) -> Option<EpisodeKind> {
@@ -98,6 +103,21 @@ impl Ledger {
 }
 
 impl EpisodeEntry {
+    /// One of which this is the first record.
+    fn new(first: RecordPosition, kind: EpisodeKind) -> Self {
+        Self {
+            episode: first.episode,
+            kind,
+            steps: 0,
+            human_steps: 0,
+            interventions: 0,
+            last_source: ActionSource::Policy,
+            first: first.index,
+            newest: first.index,
+            ended: false,
+        }
+    }
+
     fn last_position(&self) -> RecordPosition {
         RecordPosition { episode: self.episode, index: self.newest }
     }
@@ -108,7 +128,7 @@ impl EpisodeEntry {
             Some(at) if at.episode == self.episode => {
                 u64::from(self.newest.saturating_sub(at.index))
             }
-            _ => u64::from(self.newest) + 1,
+            _ => u64::from(self.newest - self.first) + 1,
         }
     }
 

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use wire::EpisodeId;
 
 use super::OutboxError;
-use crate::schedule::Progress;
+use crate::schedule::{LastDemonstration, Progress};
 
 const FILE_NAME: &str = "progress.json";
-/// Version 1 knew no labelled episodes.
-const VERSION: u32 = 2;
+/// Version 1 knew no labelled episodes, version 2 no demonstration that may be taken back.
+const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +27,15 @@ struct Stored {
     demonstrations: u32,
     evaluations: u32,
     evaluation_successes: u32,
+    #[serde(default)]
+    last_demonstration: Option<StoredDemonstration>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDemonstration {
+    episode: u32,
+    kept: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +67,9 @@ impl ProgressFile {
             demonstrations: progress.demonstrations,
             evaluations: progress.evaluations,
             evaluation_successes: progress.evaluation_successes,
+            last_demonstration: progress
+                .last_demonstration
+                .map(|last| StoredDemonstration { episode: last.episode.0, kept: last.kept }),
         };
         let bytes = serde_json::to_vec(&stored).expect("numbers always become JSON");
         write_atomically(&*self.storage, &self.path, &bytes).map_err(|e| self.failed("writing", e))
@@ -84,5 +96,8 @@ pub fn parse(bytes: &[u8]) -> Result<Progress, String> {
         demonstrations: stored.demonstrations,
         evaluations: stored.evaluations,
         evaluation_successes: stored.evaluation_successes,
+        last_demonstration: stored
+            .last_demonstration
+            .map(|last| LastDemonstration { episode: EpisodeId(last.episode), kept: last.kept }),
     })
 }

@@ -2,8 +2,8 @@
 
 use wire::{
     Action, ActionSource, ActorId, EpisodeEnd, EpisodeKind, EpisodeStart, Frame, GateEvents,
-    Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp,
-    UnixNanos,
+    Observation, Outcome, PolicyVersion, Record, RecordBody, RecordPosition, Revision, Step,
+    Timestamp, UnixNanos,
 };
 
 pub const ACTOR: ActorId = ActorId(3);
@@ -36,12 +36,17 @@ fn step(source: ActionSource) -> Step {
     }
 }
 
-/// Episodes as words: `T` or `D` for the start, `p` and `H` for steps, `+` for a successful end.
+/// Episodes as words: `T` or `D` for the start, `p` and `H` for steps, `+` for a successful end; behind
+/// that `x` takes the demonstration back and `k` keeps it after all.
 pub fn records(words: &str) -> Vec<Record> {
     let mut position = RecordPosition::default();
     let mut records = vec![];
     let mut counts = [0, 0];
     for letter in words.chars().filter(|letter| *letter != ' ') {
+        if "TD".contains(letter) && !records.is_empty() {
+            position = RecordPosition::start_of(position.episode.next());
+            counts = [0, 0];
+        }
         let start = |kind| {
             let started_at = UnixNanos(0);
             RecordBody::EpisodeStart(EpisodeStart {
@@ -56,6 +61,8 @@ pub fn records(words: &str) -> Vec<Record> {
             'D' => start(EpisodeKind::Demonstration),
             'p' => RecordBody::Step(step(ActionSource::Policy)),
             'H' => RecordBody::Step(step(ActionSource::Human)),
+            'x' => RecordBody::Revision(Revision { outcome: Outcome::Unknown }),
+            'k' => RecordBody::Revision(Revision { outcome: Outcome::Success }),
             _ => RecordBody::EpisodeEnd(EpisodeEnd {
                 steps: counts[0],
                 outcome: Outcome::Success,
@@ -68,10 +75,6 @@ pub fn records(words: &str) -> Vec<Record> {
         counts[1] += u32::from(letter == 'H');
         records.push(Record { actor: ACTOR, position, body });
         position = position.next_in_episode();
-        if letter == '+' {
-            position = RecordPosition::start_of(position.episode.next());
-            counts = [0, 0];
-        }
     }
     records
 }

@@ -118,6 +118,42 @@ fn progress_that_was_not_written_is_counted_again() {
 }
 
 #[test]
+fn what_was_taken_back_is_not_counted_however_the_process_ends() {
+    let demonstrations = |bench: &Bench| bench.outbox.progress().demonstrations;
+    let bench = Bench::new("DH+ DH+x");
+    assert_eq!((demonstrations(&bench), bench.outbox.gauge().depth()), (1, 7));
+    // Neither with the progress file nor without it.
+    let bench = bench.restart();
+    assert_eq!(demonstrations(&bench), 1);
+    std::fs::remove_file(bench.folder.path().join("outbox/progress.json")).unwrap();
+    let bench = bench.restart();
+    assert_eq!(demonstrations(&bench), 1);
+    assert_eq!(demonstrations(&Bench::new("DH+ DH+xk").restart()), 2);
+}
+
+#[test]
+fn an_episode_that_the_learner_has_already_is_revised() {
+    let bench = Bench::new("DH+");
+    bench.outbox.acknowledge(at(0, 2)).unwrap();
+    let revision = &records("DH+x")[3];
+    bench.outbox.append(revision).unwrap();
+    assert_eq!((bench.outbox.progress().demonstrations, bench.outbox.gauge().depth()), (0, 1));
+    assert_eq!(batch(&bench.outbox, Some(at(0, 2)), 9), [(0, 3)]);
+    let bench = bench.restart();
+    assert_eq!(bench.opened.interrupted, None);
+    assert_eq!(bench.outbox.progress().demonstrations, 0);
+    bench.outbox.acknowledge(at(0, 3)).unwrap();
+    assert_eq!(bench.outbox.gauge().depth(), 0);
+}
+
+#[test]
+fn progress_of_an_earlier_version_is_read() {
+    let version_2 = br#"{"version":2,"next_episode":4,"labelled":1,"demonstrations":2,"evaluations":0,"evaluation_successes":0}"#;
+    let progress = parse_progress(version_2).unwrap();
+    assert_eq!((progress.demonstrations, progress.last_demonstration), (2, None));
+}
+
+#[test]
 fn only_training_steps_are_counted_for_the_run() {
     let bench = Bench::new("DH+ Tpp+ TpHp");
     assert_eq!(bench.outbox.training_steps_after(None), 5);

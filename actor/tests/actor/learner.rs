@@ -148,6 +148,12 @@ impl State {
                 self.demonstrations += u32::from(demonstrated);
                 false
             }
+            RecordBody::Revision(revision) => {
+                let kept = self.is_kept(record.position);
+                self.demonstrations -= u32::from(kept);
+                self.demonstrations += u32::from(revision.outcome == Outcome::Success);
+                false
+            }
             RecordBody::EpisodeStart(_) => false,
         };
         self.pace.env_steps += u64::from(training);
@@ -156,6 +162,16 @@ impl State {
         }
         self.records.insert(record.position, record);
         Ok(())
+    }
+
+    /// Whether the demonstration counts that is revised at `position`.
+    fn is_kept(&self, position: RecordPosition) -> bool {
+        let before = self.records.range(..position).next_back();
+        match before.map(|(_, record)| &record.body) {
+            Some(RecordBody::EpisodeEnd(end)) => end.outcome == Outcome::Success,
+            Some(RecordBody::Revision(revision)) => revision.outcome == Outcome::Success,
+            other => panic!("{other:?} was revised"),
+        }
     }
 
     fn kind(&self, position: RecordPosition) -> EpisodeKind {

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use actor::{Activity, OperatorCommand, StatusSlot, ViewEvent};
+use actor::{Activity, OperatorCommand, Status, StatusSlot, ViewEvent};
 use crossbeam_channel::{Receiver, Sender};
 use drivers::{EpisodeBrief, Stamped, StopKind, Teleop, TeleopError, TeleopSample};
 use wire::{GateEvents, ManualClock, Timestamp};
 
 use crate::{
     cell::Cell,
-    rig::{Rig, train},
+    rig::{Rig, demonstrate, train},
 };
 
 const DEAD_MAN: Duration = Duration::from_millis(150);
@@ -97,6 +97,16 @@ impl Person {
         }
     }
 
+    /// Waits until this demonstration waits for a word, and stands so.
+    fn await_review(&self, episode: u32, kept: bool) {
+        let is_there = |status: &Status| status.episode.0 == episode && status.kept == Some(kept);
+        while !is_there(&self.status.get()) {
+            assert_ne!(self.status.get().activity, Activity::Ended, "before episode {episode}");
+            for _ in self.seen.try_iter() {}
+            thread::yield_now();
+        }
+    }
+
     fn say(&self, command: OperatorCommand) {
         self.say.send(command).expect("the actor listens");
     }
@@ -120,11 +130,18 @@ impl Drop for Leaves {
 #[track_caller]
 fn check(act: impl FnOnce(&Person) + Send + 'static) -> (String, Cell) {
     let mut rig = Rig::new(train(u64::MAX));
+    let cell = check_in(&mut rig, &["."], act);
+    (rig.recorded(), cell)
+}
+
+#[track_caller]
+fn check_in(rig: &mut Rig, scripts: &[&str], act: impl FnOnce(&Person) + Send + 'static) -> Cell {
     let (say, heard) = crossbeam_channel::bounded(4);
     rig.operator = Some(heard);
     let (views, seen) = crossbeam_channel::bounded(64);
     rig.views = Some(views);
-    let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["."]);
+    let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), scripts);
+    cell.give_word(say.clone(), OperatorCommand::Discard);
     let (status, clock) = (rig.status.clone(), rig.clock.clone());
     let person = Person { say, seen, status, clock, cell: cell.clone() };
     let leaves = Leaves(rig.shutdown.clone());
@@ -139,7 +156,7 @@ fn check(act: impl FnOnce(&Person) + Send + 'static) -> (String, Cell) {
     rig.views = None;
     thread.join().expect("the person saw what was expected");
     outcome.expect("a run");
-    (rig.recorded(), cell)
+    cell
 }
 
 #[test]
@@ -190,4 +207,116 @@ fn an_emergency_stop_in_a_pause_waits_for_the_operator() {
     });
     assert_eq!(recorded.matches('F').count(), 1, "{recorded}");
     assert!(cell.stops().contains(&StopKind::Controlled));
+}
+
+/// Runs the script for so many demonstrations, each of which waits for the person's word.
+#[track_caller]
+fn check_review(
+    demonstrations: u32,
+    scripts: &[&str],
+    recorded: &str,
+    act: impl FnOnce(&Person) + Send + 'static,
+) -> Rig {
+    let mut rig = Rig::new(demonstrate(demonstrations));
+    rig.config.review = true;
+    check_in(&mut rig, scripts, act);
+    assert_eq!(rig.recorded(), recorded);
+    rig
+}
+
+#[test]
+fn a_demonstration_waits_for_a_word_and_is_kept_or_discarded() {
+    check_review(2, &["S"], "D:H+x D:H+ D:H+", |person| {
+        person.await_review(0, true);
+        let then = person.moment();
+        for _ in 0..1000 {
+            thread::yield_now();
+        }
+        assert_eq!(person.moment(), then, "an arm moves that waits for a word");
+        person.say(OperatorCommand::Discard);
+        person.await_review(1, true);
+        person.say(OperatorCommand::Keep);
+        person.await_review(2, true);
+        person.say(OperatorCommand::Keep);
+    });
+}
+
+#[test]
+fn without_a_word_a_success_is_kept_and_a_failure_is_not() {
+    check_review(1, &[".", "S"], "D:hhhhhL D:H+", |person| {
+        person.await_review(0, false);
+        person.say(OperatorCommand::Resume);
+        person.await_review(1, true);
+        person.say(OperatorCommand::Resume);
+    });
+}
+
+#[test]
+fn a_failure_is_kept_when_the_person_says_so() {
+    check_review(1, &["."], "D:hhhhhLk", |person| {
+        person.await_review(0, false);
+        person.say(OperatorCommand::Keep);
+    });
+}
+
+#[test]
+fn what_was_kept_is_taken_back_before_the_next_begins() {
+    check_review(1, &["S"], "D:H+x D:H+", |person| {
+        person.await_review(0, true);
+        person.say(OperatorCommand::Undo);
+        person.await_review(0, false);
+        person.say(OperatorCommand::Resume);
+        person.await_review(1, true);
+        person.say(OperatorCommand::Resume);
+    });
+    // After the word that kept it, too. The pause gives the person the time.
+    check_review(2, &["S"], "D:H+x D:H+ D:H+", |person| {
+        person.await_review(0, true);
+        person.say(OperatorCommand::Pause);
+        person.say(OperatorCommand::Keep);
+        person.await_activity(Activity::Paused);
+        person.say(OperatorCommand::Undo);
+        person.say(OperatorCommand::Resume);
+        person.await_review(1, true);
+        person.say(OperatorCommand::Keep);
+        person.await_review(2, true);
+        person.say(OperatorCommand::Keep);
+    });
+}
+
+#[test]
+fn a_demonstration_that_goes_wrong_is_discarded_while_it_is_driven() {
+    // It does not wait for the same word again.
+    check_review(1, &["Hw.", "S"], "D:HhhO D:H+", |person| {
+        person.await_review(1, true);
+        person.say(OperatorCommand::Keep);
+    });
+}
+
+#[test]
+fn where_nobody_is_left_to_say_a_word_nothing_waits() {
+    let mut rig = Rig::new(demonstrate(2));
+    rig.config.review = true;
+    rig.operator = Some(crossbeam_channel::bounded(1).1);
+    rig.check(&["S"], "D:H+ D:H+");
+}
+
+#[test]
+fn a_later_process_takes_back_what_was_kept_last() {
+    let mut rig = check_review(2, &["S"], "D:H+", |person| person.await_review(0, true));
+    rig.shutdown.store(false, Ordering::SeqCst);
+    let (say, heard) = crossbeam_channel::bounded(1);
+    say.send(OperatorCommand::Undo).expect("there is room");
+    drop(say);
+    rig.operator = Some(heard);
+    rig.check(&["S"], "D:H+x D:H+ D:H+");
+    assert_eq!(rig.status.get().demonstrations, 2);
+}
+
+#[test]
+fn a_review_without_anybody_to_ask_is_refused() {
+    let mut rig = Rig::new(demonstrate(1));
+    rig.config.review = true;
+    let error = rig.run(&["S"]).1.expect_err("nobody is there").to_string();
+    assert!(error.contains("nobody can say one"), "{error}");
 }

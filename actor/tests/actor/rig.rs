@@ -183,7 +183,8 @@ impl Rig {
     ///
     /// Kind `D`, `T`, `E` or `L`, a colon; per step who drove: `p` the policy, `H` the person, `h` the
     /// person holding the arm still; then the end: `+` success, `L` time limit, `O` operator,
-    /// `F` fault, `I` interrupted, `-` failure by a person's word, nothing while it goes on.
+    /// `F` fault, `I` interrupted, `-` failure by a person's word, nothing while it goes on; then second
+    /// thoughts: `x` taken back, `k` kept after all.
     pub fn recorded(&self) -> String {
         words(&self.learner.state())
     }
@@ -243,6 +244,9 @@ fn words(state: &State) -> String {
                     (_, Some(TruncationCause::Interrupted)) => "I",
                     other => panic!("an episode ended with {other:?}"),
                 };
+            }
+            RecordBody::Revision(revision) => {
+                words += if revision.outcome == Outcome::Success { "k" } else { "x" };
             }
         }
     }

@@ -21,9 +21,13 @@ const PUSHES = {
   q: [0, 0, 0, 0, 0, 1], e: [0, 0, 0, 0, 0, -1],
   x: [0, 0, 0, 0, 0, 0],
 };
-const SAYS = { g: "success", b: "failure", n: "reset", h: "release" };
+const SAYS = {
+  g: "success", b: "failure", n: "reset", h: "release", y: "keep", c: "discard", u: "undo",
+};
 // Of a gamepad in the standard layout.
 const PAD_SAYS = { 1: "soft_stop", 2: "failure", 3: "success", 8: "release" };
+// While a demonstration waits for a word.
+const PAD_REVIEWS = { 2: "discard", 3: "keep", 8: "undo" };
 const PAD_PAUSE = 9;
 
 // ---- the connection ----
@@ -93,7 +97,7 @@ function hear(message) {
 }
 
 const words = (event) => ({
-  start: "Start", pause: "Pause", success: "Success", failure: "Failure", reset: "End and reset",
+  start: "Start", keep: "Keep", discard: "Discard", undo: "Undo", pause: "Pause", success: "Success", failure: "Failure", reset: "End and reset",
   release: "Hand back", soft_stop: "Soft stop", recover: "Let the arm move again",
 })[event] || event;
 
@@ -200,6 +204,9 @@ function banner() {
   const mine = scene.driver === "human" && page.armed && pushing;
   let state = scene.driver;
   let text = { policy: "The policy drives", human: mine ? "You drive" : "A person drives", nobody: "Nobody drives" }[scene.driver];
+  if (reviewing()) {
+    [state, text] = ["nobody", scene.kept ? "Kept unless you say otherwise" : "Not kept unless you say otherwise"];
+  }
   if (scene.paused) [state, text] = ["nobody", "Paused"];
   if (scene.stopped) [state, text] = ["stopped", "Stopped"];
   if (scene.ended) [state, text] = ["nobody", "Ended"];
@@ -251,6 +258,10 @@ function gate() {
     return item;
   }));
 }
+
+const reviewing = () => Boolean(page.scene) && page.scene.kept !== null;
+/// Start and pause share a key.
+const startOrPause = () => (reviewing() || (page.scene && page.scene.paused) ? "start" : "pause");
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -439,7 +450,8 @@ function unsure(button) {
 function buttons() {
   const { scene } = page;
   const fits = {
-    start: scene && scene.paused, pause: scene && !scene.paused, recover: scene && scene.stopped,
+    start: startOrPause() === "start", pause: startOrPause() === "pause", recover: scene && scene.stopped,
+    keep: reviewing(), success: !reviewing(), failure: !reviewing(), reset: !reviewing(),
   };
   for (const button of document.querySelectorAll("[data-say]")) {
     const event = button.dataset.say;
@@ -526,7 +538,7 @@ addEventListener("keydown", (event) => {
   if (event.repeat) return;
   if (key in PUSHES) press(key);
   else if (key === "t") arm(!page.armed);
-  else if (key === "p") say(page.scene && page.scene.paused ? "start" : "pause");
+  else if (key === "p") say(startOrPause());
   else if (key in SAYS) say(SAYS[key]);
 });
 addEventListener("keyup", (event) => {
@@ -544,7 +556,8 @@ function gamepad() {
   const pressed = pad.buttons.map((button) => button.pressed);
   pressed.forEach((now, number) => {
     if (!now || padBefore[number] || !page.armed) return;
-    if (number === PAD_PAUSE) say(page.scene && page.scene.paused ? "start" : "pause");
+    if (number === PAD_PAUSE) say(startOrPause());
+    else if (reviewing() && number in PAD_REVIEWS) say(PAD_REVIEWS[number]);
     else if (number in PAD_SAYS) say(PAD_SAYS[number]);
   });
   padBefore = pressed;

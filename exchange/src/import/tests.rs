@@ -100,6 +100,7 @@ fn check_role(role: Role, kind: EpisodeKind, source: ActionSource, interventions
                 assert_eq!(step.source, source);
                 assert_eq!(step.human_action.is_some(), source == ActionSource::Human);
             }
+            RecordBody::Revision(_) => panic!("nobody revises what is imported"),
             RecordBody::EpisodeEnd(end) => {
                 let human = if source == ActionSource::Human { end.steps } else { 0 };
                 assert_eq!((end.human_steps, end.interventions), (human, interventions));

@@ -100,6 +100,7 @@ impl FrameSet {
                     let features = features_of(&step.next_observation, backbone, recompute)?;
                     reel.frames.push(LabelledFrame { source, actor, position, label, features });
                 }
+                RecordBody::Revision(_) => {}
                 RecordBody::EpisodeEnd(_) => {
                     if let Some(reel) = open.remove(&actor) {
                         self.keep(reel, margin);

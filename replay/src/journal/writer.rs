@@ -348,7 +348,7 @@ impl Journal {
 
 fn closes_episode(record: &Record) -> bool {
     match &record.body {
-        RecordBody::EpisodeStart(_) => false,
+        RecordBody::EpisodeStart(_) | RecordBody::Revision(_) => false,
         RecordBody::Step(step) => step.terminated || step.truncated,
         RecordBody::EpisodeEnd(_) => true,
     }

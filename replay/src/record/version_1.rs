@@ -1,4 +1,4 @@
-//! Records as version 1 had them: a step did not say where its reward came from.
+//! Records as version 1 had them: a step did not say where its reward came from, and nothing was revised.
 
 use serde::Deserialize;
 use wire::{

@@ -103,6 +103,48 @@ fn successful_demonstrations_alone_are_in_the_demo_view() {
 }
 
 #[test]
+fn a_demonstration_is_taken_back_and_kept_after_all() {
+    check_views(&["D hh+x", "D h+"], "1.0>1.1", "");
+    check_views(&["D hh+xk", "D h+"], "0.0>0.1 0.1>0.2 1.0>1.1", "");
+    // What failed may be kept, and what is said twice counts once.
+    check_views(&["D h-k", "D h+kk", "D h+xx"], "0.0>0.1 1.0>1.1", "");
+    // The other actor's demonstration of the same number stays.
+    let mut store = store_of(&["D h+"]);
+    for record in (Script { actor: 1, ..Script::default() }).records(&["D h+x"]) {
+        store.insert(&record).unwrap();
+    }
+    assert_eq!(shown(&store, View::Demo).matches('>').count(), 1);
+}
+
+#[test]
+fn only_the_last_demonstration_is_revised_and_only_behind_its_end() {
+    let cannot = |mut records: Vec<Record>, bad: Record, why: &str| {
+        records.push(bad);
+        let fresh = ReplayStore::new(config()).fresh(&records);
+        let Err(InsertError::Malformed(malformed)) = fresh else { panic!("{why} was not said") };
+        assert!(malformed.reason.contains(why), "{malformed}");
+    };
+    let revision = |episode, index| Record {
+        actor: ActorId(0),
+        position: RecordPosition { episode: EpisodeId(episode), index },
+        body: RecordBody::Revision(Revision { outcome: wire::Outcome::Unknown }),
+    };
+    let script = |episodes: &[&str]| Script::default().records(episodes);
+    cannot(script(&["T pp+"]), revision(0, 4), "only demonstrations");
+    cannot(script(&["D hh"]), revision(0, 3), "behind its end");
+    cannot(script(&["D hh+"]), revision(1, 0), "begins with its start");
+    // Of an episode before: it is taken for one that has come already.
+    let mut records = script(&["D hh+", "D h"]);
+    records.push(revision(0, 4));
+    assert_eq!(ReplayStore::new(config()).fresh(&records).unwrap().len(), records.len() - 1);
+    // One that skips another is waited for.
+    let mut records = script(&["D hh+"]);
+    records.push(revision(0, 5));
+    let gap = ReplayStore::new(config()).fresh(&records);
+    assert!(matches!(gap, Err(InsertError::Gap { .. })), "{gap:?}");
+}
+
+#[test]
 fn evaluation_is_in_no_view_and_takes_no_memory() {
     let store = store_of(&["E ppp+"]);
     assert_eq!((store.len(), store.observations(), store.env_steps()), (0, 0, 0));

@@ -7,7 +7,7 @@ use crate::{
     Action, ActionSource, ActionSpec, ActorId, Append, CameraSpec, EpisodeEnd, EpisodeId,
     EpisodeKind, EpisodeStart, Features, Frame, GateEvents, Hello, Judgement, LearnerStep,
     MAX_ACTION_DIM, Mark, Observation, ObservationSpec, Outcome, PolicyVersion, Record, RecordBody,
-    RecordPosition, Refusal, RewardSource, Step, Timestamp, TruncationCause, UnixNanos,
+    RecordPosition, Refusal, Revision, RewardSource, Step, Timestamp, TruncationCause, UnixNanos,
     WeightsHash, Welcome,
 };
 
@@ -103,16 +103,18 @@ fn episode_start() -> impl Strategy<Value = EpisodeStart> {
     )
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Unknown)]
+}
+
 fn episode_end() -> impl Strategy<Value = EpisodeEnd> {
-    let outcome =
-        prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Unknown)];
     let cause = prop_oneof![
         Just(TruncationCause::TimeLimit),
         Just(TruncationCause::Operator),
         Just(TruncationCause::Fault),
         Just(TruncationCause::Interrupted),
     ];
-    (any::<[u32; 3]>(), outcome, option::of(cause)).prop_map(
+    (any::<[u32; 3]>(), outcome(), option::of(cause)).prop_map(
         |([steps, human_steps, interventions], outcome, truncation)| EpisodeEnd {
             steps,
             outcome,
@@ -133,6 +135,7 @@ fn record() -> impl Strategy<Value = Record> {
         episode_start().prop_map(RecordBody::EpisodeStart),
         step().prop_map(RecordBody::Step),
         episode_end().prop_map(RecordBody::EpisodeEnd),
+        outcome().prop_map(|outcome| RecordBody::Revision(Revision { outcome })),
     ];
     (any::<u16>(), position(), body).prop_map(|(actor, position, body)| Record {
         actor: ActorId(actor),
@@ -278,7 +281,7 @@ fn another_version_is_refused_and_both_are_named() {
     let error = refused(|bytes| bytes[4..6].copy_from_slice(&7u16.to_le_bytes()));
     assert_eq!(error, CodecError::Version { ours: WIRE_VERSION, theirs: 7 });
     let text = error.to_string();
-    assert!(text.contains("version 7") && text.contains("program 2"), "{text}");
+    assert!(text.contains("version 7") && text.contains("program 3"), "{text}");
 }
 
 #[test]
