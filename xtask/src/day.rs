@@ -33,6 +33,7 @@ pub fn run(paths: &Paths, day: &Day) -> anyhow::Result<()> {
     let with_seed = ["--seed", &seed];
     workspace.run(&["classifier", "collect", "--run", LABELS], &with_seed)?;
     workspace.run(&["classifier", "train", LABELS], &with_seed)?;
+    workspace.run(&["record", "--run", RUN], &with_seed)?;
     workspace.run(&["train", "--run", RUN], &with_seed)?;
     workspace.run(&["eval", RUN], &with_seed)?;
     workspace.run(&["classifier", "eval", RUN], &[])?;
