@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use tasks::{Finding, Severity, doctor};
+use tasks::{Finding, Severity, doctor, reward::RewardKind};
 use toml::{Table, Value};
 
 use crate::{
@@ -28,8 +28,16 @@ pub fn or_example(in_workspace: &str, example: &str) -> PathBuf {
     if here.is_file() { here.to_owned() } else { example.into() }
 }
 
-/// Makes the folder with its files, complete or not at all. Returns what should be known about them.
-pub fn make(folder: &Path, cell: &str, task: &str) -> anyhow::Result<Vec<Finding>> {
+/// A workspace that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// What should be known about its files.
+    pub findings: Vec<Finding>,
+    pub reward: RewardKind,
+}
+
+/// Makes the folder with its files, complete or not at all.
+pub fn make(folder: &Path, cell: &str, task: &str) -> anyhow::Result<Made> {
     let name = folder.file_name().context("a workspace needs a name: give --folder one")?;
     check_name("the folder", &name.to_string_lossy())?;
     ensure!(
@@ -51,20 +59,24 @@ pub fn make(folder: &Path, cell: &str, task: &str) -> anyhow::Result<Vec<Finding
         (CELL, text_of("cell", cell, examples::CELLS)?),
         (TASK, text_of("task", task, examples::TASKS)?),
         (RUN, run_text(examples::RUN.text)?),
-        (GUIDE, guide(&name.to_string_lossy())),
     ];
-    for (name, text) in files {
-        fs::write(at(name), text).with_context(|| format!("writing {name}"))?;
+    let write = |file: &str, text: &str| {
+        fs::write(at(file), text).with_context(|| format!("writing {file}"))
+    };
+    for (file, text) in &files {
+        write(file, text)?;
     }
     let configuration =
         Configuration::load(&Files { cell: at(CELL), task: at(TASK), config: at(RUN) })?;
     let Configuration { cell: cell_config, task: task_config, run, .. } = &configuration;
+    let reward = task_config.reward.kind;
+    write(GUIDE, &guide(&name.to_string_lossy(), reward))?;
     let findings = doctor::examine(cell_config, task_config, run);
     if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         bail!("cell {cell} and task {task} do not go together: {}. {}", error.what, error.remedy);
     }
     fs::rename(temporary.path(), folder).with_context(|| format!("making {}", folder.display()))?;
-    Ok(findings)
+    Ok(Made { findings, reward })
 }
 
 /// The text of an example, or of a file of the person's own.
@@ -101,13 +113,21 @@ fn run_text(example: &str) -> anyhow::Result<String> {
     Ok(format!("{example}\n[backbone]\n{section}"))
 }
 
-fn guide(name: &str) -> String {
+fn guide(name: &str, reward: RewardKind) -> String {
+    let labels = match reward {
+        RewardKind::Classifier => {
+            "reins classifier collect --run labels   # show it what success is\n\
+             reins classifier train labels\n"
+        }
+        RewardKind::Sensor => "",
+    };
     format!(
         "# {name}\n\n\
          `cell.toml` says what the hardware is, `task.toml` what is to be learned, `run.toml` how.\n\
          Commands that are started in this folder take these files; runs go into `runs/`.\n\n\
          ```sh\n\
          reins doctor               # do cell, task and machine fit?\n\
+         {labels}\
          reins record --run first   # demonstrations; goes on where it was stopped\n\
          reins train --run first    # training, after the demonstrations that are still missing\n\
          reins eval first           # success, with its 95 % interval\n\

@@ -40,6 +40,17 @@ fn a_workspace_serves_every_command_without_naming_a_file() {
 }
 
 #[test]
+fn where_a_classifier_is_to_judge_it_comes_first() {
+    let workplace = Workplace::new();
+    let words = ["new", "sim-ram", "ram-insert-classifier", "--folder", "ram"];
+    let said = workplace.must(workplace.reins(&words));
+    assert!(said.contains("next: cd ram; reins classifier collect"), "{said}");
+    let guide = text(&workplace.path("ram/README.md"));
+    let at = |words: &str| guide.find(words).unwrap_or_else(|| panic!("no {words}: {guide}"));
+    assert!(at("reins classifier train") < at("reins record"));
+}
+
+#[test]
 fn runs_of_two_kinds_stand_in_two_rows() {
     let workplace = Workplace::new();
     workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "plain"));
