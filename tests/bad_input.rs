@@ -157,7 +157,7 @@ fn a_file_of_another_wire_version_is_refused_with_both_versions() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[4..6].copy_from_slice(&9_u16.to_le_bytes());
     fs::write(&path, bytes).unwrap();
-    check(workplace.reins(&["eval", "runs/old"]), &["wire version 9", "this program 2"]);
+    check(workplace.reins(&["eval", "runs/old"]), &["wire version 9", "this program 3"]);
 }
 
 /// A peer that speaks another version gets an answer that says so; the learner goes on.
@@ -173,7 +173,7 @@ fn a_peer_of_another_wire_version_is_answered_with_both_versions() {
     request[4..6].copy_from_slice(&9_u16.to_le_bytes());
     let reply = ask(&session, "peer", &request);
     let LearnerReply::Refused(Refusal::Mismatch(reason)) = reply else { panic!("{reply:?}") };
-    assert!(reason.contains("wire version 9") && reason.contains("this program 2"), "{reason}");
+    assert!(reason.contains("wire version 9") && reason.contains("this program 3"), "{reason}");
     assert!(learner.is_running());
     learner.kill();
 }
