@@ -139,6 +139,12 @@ impl Process {
         assert!(status.success(), "kill -{signal} {id}");
     }
 
+    /// The same to all processes of its group. It may have ended.
+    pub fn signal_group(&self, signal: &str) {
+        let group = format!("-{}", self.0.as_ref().unwrap().id());
+        Command::new("kill").args([&format!("-{signal}"), "--", &group]).status().unwrap();
+    }
+
     /// As `kill -9` does.
     pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();

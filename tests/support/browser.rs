@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     net::TcpStream,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -54,6 +55,8 @@ impl Browser {
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         command.arg("about:blank").stdout(Stdio::null()).stderr(Stdio::piped());
+        // What is called Chromium may be a script that starts it, and it is many processes.
+        command.process_group(0);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let process = Process(Some(child));
@@ -166,8 +169,14 @@ impl Browser {
         fs::write(file, bytes).unwrap();
     }
 
-    /// The browser is gone at once, as when its machine fails.
+    /// The browser is gone at once, all its processes, as when its machine fails.
     pub fn kill(self) {
-        self.process.kill();
+        drop(self);
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.process.signal_group("KILL");
     }
 }
