@@ -24,7 +24,7 @@ use wire::{ActorId, EpisodeKind, Outcome, Record, RecordBody, RecordPosition};
 pub const DEMONSTRATIONS: u32 = 2;
 pub const ENV_STEPS: u64 = 120;
 
-const CELL: &str = include_str!("../configs/cells/sim-ram.toml");
+pub const CELL: &str = include_str!("../configs/cells/sim-ram.toml");
 const TASK: &str = include_str!("../configs/tasks/ram-insert.toml");
 
 /// A folder to run in, with `cell.toml`, `task.toml` and `run.toml`.

@@ -196,16 +196,18 @@ fn id_of(row: usize, variants: usize) -> ObservationId {
     ObservationId((row / variants) as u32)
 }
 
-/// One projection per camera, fitted on the frames of the demonstrations.
+/// One projection per camera, fitted on what the person showed; where that is too little to tell as many
+/// components, on everything that was seen.
 pub fn fit_projections(
     store: &ReplayStore,
     components: i64,
     device: Device,
 ) -> Result<Vec<Projection>, FeatureCacheError> {
     let Some(features) = store.features() else { return Ok(Vec::new()) };
-    let ids = match observations(store, View::Demo) {
-        none if none.is_empty() => observations(store, View::Online),
-        demonstrated => demonstrated,
+    let shown = observations(store, &[View::Demo]);
+    let ids = match (shown.len() as i64) < components {
+        true => observations(store, &[View::Demo, View::Online]),
+        false => shown,
     };
     (0..features.spec().dims.len())
         .map(|camera| {
@@ -218,9 +220,9 @@ pub fn fit_projections(
         .collect()
 }
 
-/// Everything that was seen in the steps of a view, each observation once.
-fn observations(store: &ReplayStore, view: View) -> Vec<ObservationId> {
-    let steps = store.view(view).iter().map(|id| store.transition(*id));
+/// Everything that was seen in the steps of these views, each observation once.
+fn observations(store: &ReplayStore, views: &[View]) -> Vec<ObservationId> {
+    let steps = views.iter().flat_map(|view| store.view(*view)).map(|id| store.transition(*id));
     let mut ids: Vec<_> = steps.flat_map(|s| [s.observation, s.next_observation]).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -102,6 +102,14 @@ pub fn grasp_loss(value: &Tensor, target: &Tensor) -> Tensor {
     value.mse_loss(target, Reduction::Mean)
 }
 
+/// L_M = mean ( max_c (G(s, c) + m [c != c_E]) - G(s, c_E) ) over the rows of demonstrations: what the
+/// person commanded is worth more than anything else, by the margin m (Hester et al., 2018, section 4).
+/// `g` [rows, commands], `command` `[rows]`.
+pub fn grasp_margin_loss(g: &Tensor, command: &Tensor, margin: f64) -> Tensor {
+    let others = g.ones_like().scatter_value(1, &command.unsqueeze(1), 0.0); // [rows, commands]
+    ((g + others * margin).amax(1, false) - value_of_command(g, command)).mean(None)
+}
+
 /// L_pi = -mean_b ( mean_i Q_i(s, a~) - alpha ln pi(a~ | s) ); `q` [E, B], `log_prob` `[B]`.
 ///
 /// The mean over the ensemble, not the minimum.
@@ -127,6 +135,19 @@ pub fn bc_loss(mode: &Tensor, action: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_person_commanded_is_to_be_worth_more_by_a_margin() {
+        let g = Tensor::from_slice(&[0.5_f32, 0.2, 0.1, 0.3, 0.28, 0.6]).view([2, 3]);
+        let loss = |commands: [i64; 2], margin| {
+            let loss = grasp_margin_loss(&g, &Tensor::from_slice(&commands), margin);
+            f64::try_from(loss).unwrap()
+        };
+        // The first leads by more than the margin; the second lags by 0.32, and its margin is lacking too.
+        assert!((loss([0, 1], 0.05) - (0.0 + 0.37) / 2.0).abs() < 1e-6);
+        assert!((loss([0, 2], 0.35) - (0.05 + 0.05) / 2.0).abs() < 1e-6);
+        assert!(loss([0, 2], 0.2).abs() < 1e-6);
+    }
 
     #[test]
     fn a_grasp_value_beyond_what_values_can_be_is_not_believed() {

@@ -27,6 +27,9 @@ pub enum Algorithm {
     HgDagger,
 }
 
+/// By how much the person's command is to be worth more than another, where a success is worth 1.
+const GRASP_MARGIN: f64 = 0.05;
+
 /// Who steps what, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +61,9 @@ pub struct UpdateConfig {
     pub value_range: Option<[f64; 2]>,
     /// Weight of the imitation term of the policy's loss, over the demo rows.
     pub bc_weight: f64,
+    /// Weight of [`losses::grasp_margin_loss`] in the grasp critic's loss, over the demo rows.
+    #[serde(default)]
+    pub grasp_margin_weight: f64,
     pub mechanics: Mechanics,
     #[serde(default)]
     pub algorithm: Algorithm,
@@ -78,6 +84,7 @@ impl UpdateConfig {
             reward_bias: 0.0,
             value_range: Some([0.0, 1.0]),
             bc_weight: 0.1,
+            grasp_margin_weight: 0.0,
             mechanics: Mechanics::Reins,
             algorithm: Algorithm::Rlpd,
         }
@@ -182,6 +189,8 @@ pub struct Losses {
 
 #[derive(Debug)]
 pub struct GraspLosses {
+    /// With the margin's term.
+    pub total: Tensor,
     pub loss: Tensor,
     /// G of the commands that were given, `[B]`.
     pub value: Tensor,
@@ -308,7 +317,17 @@ fn grasp_losses(
     let target = losses::grasp_target(&reward, mask, online, target, config.target_rule());
     let g = grasp.forward(params.leaves(), encoding);
     let value = losses::value_of_command(&g, &columns.command);
-    Some(GraspLosses { loss: losses::grasp_loss(&value, &target), value, target, reward })
+    let loss = losses::grasp_loss(&value, &target);
+    let rows = batch.demo_rows;
+    let total = match config.grasp_margin_weight {
+        weight if weight != 0.0 && rows > 0 => {
+            let shown = columns.command.narrow(0, 0, rows);
+            let margin = losses::grasp_margin_loss(&g.narrow(0, 0, rows), &shown, GRASP_MARGIN);
+            &loss + margin * weight
+        }
+        _ => loss.shallow_clone(),
+    };
+    Some(GraspLosses { total, loss, value, target, reward })
 }
 
 /// The policy at the next observations, with dropout of its own where the head drops anything.
@@ -381,11 +400,11 @@ pub fn gradients_of(state: &TrainState, losses: &Losses) -> Gradients {
         (None, _) => (of(&losses.critic, &optimisers.critic), Vec::new()),
         // One optimiser for the sum of both.
         (Some(grasp), None) => {
-            (through(&[&losses.critic, &grasp.loss], &optimisers.critic, false), Vec::new())
+            (through(&[&losses.critic, &grasp.total], &optimisers.critic, false), Vec::new())
         }
         // Both go through the head's graph.
         (Some(grasp), Some(adam)) => {
-            (through(&[&losses.critic], &optimisers.critic, true), of(&grasp.loss, adam))
+            (through(&[&losses.critic], &optimisers.critic, true), of(&grasp.total, adam))
         }
     };
     let (actor, temperature) = match &losses.actor {
@@ -443,7 +462,7 @@ fn read_info(losses: &Losses) -> UpdateInfo {
             losses.alpha.shallow_clone(),
         ];
         if let Some(grasp) = &losses.grasp {
-            let GraspLosses { loss, value, target, reward } = grasp;
+            let GraspLosses { loss, value, target, reward, .. } = grasp;
             scalars.extend([loss.shallow_clone(), mean(value), mean(target), mean(reward)]);
         }
         if let Some(actor) = &losses.actor {

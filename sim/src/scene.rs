@@ -151,8 +151,8 @@ const SIDE: View = View {
 };
 
 impl View {
-    /// A camera that stands in the world.
-    fn fixed(&self, name: &str) -> String {
+    /// A camera of the body that it is written into.
+    fn camera(&self, name: &str) -> String {
         let (at, axes, fovy) = (numbers(self.eye.as_slice()), self.axes(), self.fovy_deg);
         format!("<camera name=\"{name}\" pos=\"{at}\" xyaxes=\"{axes}\" fovy=\"{fovy}\"/>")
     }
@@ -202,12 +202,7 @@ pub(crate) fn mjcf(preset: Preset, frame_size: (u16, u16)) -> String {
 fn insertion(preset: Preset) -> Furnishing {
     let tool = fill(
         include_str!("../scenes/tool.xml"),
-        &[
-            ("peg_half", numbers(&PEG_HALF_M)),
-            ("wrist_pos", numbers(WRIST.eye.as_slice())),
-            ("wrist_axes", WRIST.axes()),
-            ("wrist_fovy", WRIST.fovy_deg.to_string()),
-        ],
+        &[("peg_half", numbers(&PEG_HALF_M)), ("wrist", WRIST.camera("wrist"))],
     );
     let socket = SlottedBlock {
         name: "socket",
@@ -216,7 +211,7 @@ fn insertion(preset: Preset) -> Furnishing {
         depth_m: SLOT_DEPTH_M,
         colour: "0.2 0.36 0.85",
     };
-    Furnishing { camera: SIDE.fixed("side"), tool, piece: socket.mjcf(), coupling: String::new() }
+    Furnishing { camera: SIDE.camera("side"), tool, piece: socket.mjcf(), coupling: String::new() }
 }
 
 /// A block with a slot for something to stand or be inserted in.

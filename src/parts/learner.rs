@@ -185,6 +185,7 @@ pub fn update_config(task: &TaskConfig, run: &RunConfig) -> UpdateConfig {
             .bounds(&task.reward, learner.discount)
             .map(|(low, high)| [low, high]),
         bc_weight: learner.bc_weight,
+        grasp_margin_weight: learner.grasp_margin_weight,
         mechanics,
         algorithm: match learner.algorithm {
             run::Algorithm::Rlpd => Algorithm::Rlpd,

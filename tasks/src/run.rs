@@ -96,6 +96,8 @@ pub struct LearnerConfig {
     pub backup_entropy: bool,
     pub q_clip: QClip,
     pub bc_weight: f64,
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub grasp_margin_weight: f64,
     pub actions: LearnedActions,
     /// Env steps before the first update.
     pub training_starts: u64,
@@ -121,6 +123,10 @@ impl Algorithm {
     fn is_default(&self) -> bool {
         *self == Self::Rlpd
     }
+}
+
+fn is_off(weight: &f64) -> bool {
+    *weight == 0.0
 }
 
 fn is_zero(count: &u64) -> bool {

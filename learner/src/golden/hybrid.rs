@@ -134,6 +134,24 @@ fn check(file: &str, arms: u8, dropout: f64) {
 }
 
 #[test]
+fn the_margin_counts_for_the_rows_of_demonstrations() {
+    let mut hybrid = Hybrid::load("g3d_hybrid_single_pixel_nodrop", 1, 0.0);
+    let mut batch = hybrid.batch(0);
+    let noise = noise_of(&hybrid.golden, 0, CRITIC);
+    let mut margin = |weight, rows| {
+        hybrid.state.config.grasp_margin_weight = weight;
+        batch.demo_rows = rows;
+        let losses = losses_of(&hybrid.state, &batch, CRITIC, &noise).unwrap();
+        let grasp = losses.grasp.unwrap();
+        f64::try_from(grasp.total - grasp.loss).unwrap()
+    };
+    assert_eq!((margin(0.0, 2), margin(1.0, 0)), (0.0, 0.0));
+    let (first, both) = (margin(1.0, 1), margin(1.0, 2));
+    assert!(first > 0.0 && both > 0.0 && first != both, "{first} {both}");
+    assert!((margin(0.25, 2) - both / 4.0).abs() < 1e-6);
+}
+
+#[test]
 fn one_arm_with_a_gripper_is_the_references() {
     check("g3d_hybrid_single_pixel_nodrop", 1, 0.0);
 }

@@ -57,14 +57,19 @@ pub(crate) fn is_within_reach(cube: &Pose) -> bool {
 const COUPLING: &str = "<equality><joint joint1=\"finger_left\" joint2=\"finger_right\" \
                         polycoef=\"0 1 0 0 0\" solref=\"0.004 1\"/></equality>";
 
-/// The gripper, and what keeps its jaws together.
-pub(super) fn gripper() -> [String; 2] {
+/// Where gym-hil's camera is at the hand.
+const WRIST: &str =
+    "<camera name=\"wrist\" pos=\"0.05 -0.015 0\" xyaxes=\"0 1 0 1 0 0\" fovy=\"42.5\"/>";
+
+/// The gripper with a camera at it, and what keeps its jaws together.
+pub(super) fn gripper(wrist: &str) -> [String; 2] {
     let tool = include_str!("../../scenes/gripper.xml");
-    [fill(tool, &[("stroke", STROKE_M.to_string())]), COUPLING.into()]
+    let values = [("stroke", STROKE_M.to_string()), ("wrist", wrist.to_owned())];
+    [fill(tool, &values), COUPLING.into()]
 }
 
 pub(super) fn furnishing() -> Furnishing {
-    let [tool, coupling] = gripper();
+    let [tool, coupling] = gripper(WRIST);
     Furnishing {
         camera: "<camera name=\"front\" pos=\"1.3 0 0.7\" \
                  quat=\"0.5963678 0.3799282 0.3799282 0.5963678\" fovy=\"45\"/>"

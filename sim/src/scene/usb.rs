@@ -60,9 +60,18 @@ pub(crate) fn can_be_grasped(stick: &Pose) -> bool {
 /// Base frame: both blocks, from the front.
 const SIDE: View = View {
     eye: Vector3::new(0.82, -0.1, 0.24),
-    target: Vector3::new(0.5, 0.0, 0.03),
+    target: Vector3::new(0.5, 0.0, 0.045),
     up: Vector3::new(0.0, 0.0, 1.0),
-    fovy_deg: 38.0,
+    fovy_deg: 34.0,
+};
+
+/// Hand frame. The upper edge of the picture is where the tool points: the stick between the jaws, and what
+/// is below its plug.
+const WRIST: View = View {
+    eye: Vector3::new(0.09, 0.0, 0.085),
+    target: Vector3::new(0.004, 0.0, 0.168),
+    up: Vector3::new(0.0, 0.0, 1.0),
+    fovy_deg: 55.0,
 };
 
 pub(super) fn furnishing() -> Furnishing {
@@ -90,9 +99,9 @@ pub(super) fn furnishing() -> Furnishing {
             ("handle_z", (2.0 * PLUG_HALF_M[2] + HANDLE_HALF_M[2]).to_string()),
         ],
     );
-    let [tool, coupling] = pick_cube::gripper();
+    let [tool, coupling] = pick_cube::gripper(&WRIST.camera("wrist"));
     let piece = port.mjcf() + &holder.mjcf() + &stick;
-    Furnishing { camera: SIDE.fixed("side"), tool, piece, coupling }
+    Furnishing { camera: SIDE.camera("side"), tool, piece, coupling }
 }
 
 #[cfg(test)]

@@ -82,6 +82,13 @@ pub(super) const KEYS: &[Key] = &[
         "weight of imitation of the demo half in the actor's loss",
     ),
     key(
+        "learner.grasp_margin_weight",
+        "",
+        Number(0.0, 1000.0),
+        "weight of the grasp critic's loss where a command is worth no less than the one that the person \
+         gave",
+    ),
+    key(
         "learner.actions",
         "",
         OneOf(&["both", "commanded", "executed"]),
