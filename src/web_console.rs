@@ -213,14 +213,13 @@ impl Relay {
 /// What the page of an actor is about.
 pub fn subject(run_dir: &RunDir, configuration: &Configuration) -> Subject {
     let Configuration { cell, task, .. } = configuration;
-    let axes = ["x", "y", "z", "roll", "pitch", "yaw"];
     Subject {
         run: run_dir.name(),
         task: task.name.clone(),
         cell: cell.name.clone(),
         cameras: task.cameras.clone(),
         workspace_m: Some([cell.limits.workspace_min_m, cell.limits.workspace_max_m]),
-        axes: axes.iter().take(task.action_spec().dim).map(ToString::to_string).collect(),
+        axes: task.action.names().map(str::to_owned).collect(),
         episode_steps: task.episode_steps,
         live: true,
     }

@@ -71,18 +71,12 @@ pub fn settings_at(
     configuration: &Configuration,
 ) -> anyhow::Result<VizSettings> {
     let Configuration { cell, task, .. } = configuration;
-    let axes = ["x", "y", "z", "roll", "pitch", "yaw"];
     Ok(VizSettings {
         path,
         application_id: view::application_id(&task.name),
         recording_id,
         cameras: task.cameras.clone(),
-        action_names: axes
-            .iter()
-            .take(task.action.dims.count())
-            .chain(std::iter::repeat_n(&"gripper", task.action.grippers()))
-            .map(ToString::to_string)
-            .collect(),
+        action_names: task.action.names().map(str::to_owned).collect(),
         workspace: Some((cell.limits.workspace_min_m, cell.limits.workspace_max_m)),
         jpeg_quality: JPEG_QUALITY,
     })

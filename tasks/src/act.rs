@@ -1,7 +1,7 @@
 //! From a policy's action to a target pose, and exactly back.
 //!
 //! An action is a displacement in the end-effector frame of the measured pose, [-1, 1] per entry:
-//! xyz, then a rotation vector. It is turned into the base frame and composed on the left of the
+//! xyz, then a rotation vector or its part along the tool's z axis. It is turned into the base frame and composed on the left of the
 //! pose that the task's `action.delta_from` names. Where the policy commands the gripper too, that
 //! entry stands behind the others. Clips nothing but what a person's hand gives: limits are the gate's.
 
@@ -39,9 +39,8 @@ impl ActionMap {
     /// step before, if its lease is valid.
     pub fn target(&self, action: &Action, measured: &Pose, last_target: Option<&Pose>) -> Pose {
         let mut entries = Vector6::zeros();
-        let motion = action.as_slice().iter().take(self.config.dims.count());
-        for (entry, value) in entries.iter_mut().zip(motion) {
-            *entry = f64::from(*value);
+        for (entry, value) in self.config.dims.entries().iter().zip(action.as_slice()) {
+            entries[*entry] = f64::from(*value);
         }
         self.target_of(&entries, measured, last_target)
     }
@@ -68,7 +67,7 @@ impl ActionMap {
         last_target: Option<&Pose>,
     ) -> Action {
         let entries = self.entries_of(executed, measured, last_target);
-        self.with_gripper(entries.iter().map(|x| *x as f32), gripper)
+        self.with_gripper(&entries, gripper)
     }
 
     /// A person's command (base frame, linear and angular, [-1, 1] each, and the gripper's) as an
@@ -85,13 +84,19 @@ impl ActionMap {
         };
         let linear = into_tool([twist[0], twist[1], twist[2]]);
         let angular = into_tool([twist[3], twist[4], twist[5]]);
-        self.with_gripper(linear.iter().chain(&angular).map(|x| *x as f32), gripper)
+        self.with_gripper(&to_vector6(&linear, &angular), gripper)
     }
 
-    /// As many of `motion` as the policy moves, and the gripper's entry if it commands that.
-    fn with_gripper(&self, motion: impl Iterator<Item = f32>, gripper: GripperCommand) -> Action {
-        let entry = std::iter::repeat_n(gripper.entry(), self.config.grippers());
-        Action(motion.take(self.config.dims.count()).chain(entry).collect())
+    /// Of `motion` what the policy moves, and the gripper's entry if it commands that.
+    fn with_gripper(&self, motion: &Vector6<f64>, gripper: GripperCommand) -> Action {
+        let moved = self.config.dims.entries().iter().map(|entry| motion[*entry] as f32);
+        Action(moved.chain(std::iter::repeat_n(gripper.entry(), self.config.grippers())).collect())
+    }
+
+    /// How far a tool whose z axis is that of the start pose is turned about it (rad).
+    fn yaw(&self, rotation: &UnitQuaternion<f64>) -> f64 {
+        let turn = self.orientation.inverse() * rotation;
+        wrapped(2.0 * turn.k.atan2(turn.w))
     }
 
     fn anchor<'a>(&self, measured: &'a Pose, last_target: Option<&'a Pose>) -> &'a Pose {
@@ -118,6 +123,10 @@ impl ActionMap {
         let position = anchor.translation.vector + linear * self.config.translation_m;
         let rotation = match (self.config.dims, self.frame) {
             (ActionDims::Xyz, _) => self.orientation,
+            (ActionDims::XyzYaw, _) => {
+                let yaw = self.yaw(&anchor.rotation) + entries[5] * self.config.rotation_rad;
+                self.orientation * UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw)
+            }
             (_, FrameChange::Rotation) => {
                 UnitQuaternion::from_scaled_axis(angular) * anchor.rotation
             }
@@ -132,6 +141,11 @@ impl ActionMap {
         let linear = offset / self.config.translation_m;
         let turn = executed.rotation * anchor.rotation.inverse();
         match self.frame {
+            FrameChange::Rotation if self.config.dims == ActionDims::XyzYaw => {
+                let yaw = wrapped(self.yaw(&executed.rotation) - self.yaw(&anchor.rotation));
+                let linear = measured.rotation.inverse_transform_vector(&linear);
+                to_vector6(&linear, &(Vector3::z() * yaw / self.config.rotation_rad))
+            }
             FrameChange::Rotation => {
                 let angular = turn.scaled_axis() / self.config.rotation_rad;
                 let back = |part| measured.rotation.inverse_transform_vector(part);
@@ -143,6 +157,11 @@ impl ActionMap {
             }
         }
     }
+}
+
+/// The same angle in [-π, π].
+fn wrapped(angle: f64) -> f64 {
+    angle.sin().atan2(angle.cos())
 }
 
 #[cfg(test)]

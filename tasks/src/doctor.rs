@@ -11,7 +11,7 @@ use nalgebra::Vector3;
 use crate::{
     cell::{CellConfig, GripperDriver, TeleopDriver},
     run::{CouplingMode, HeadKind, QClip, RunConfig},
-    task::{ActionDims, TaskConfig},
+    task::TaskConfig,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -212,8 +212,9 @@ fn motion(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
     compare("the largest speed of an action (m/s)", speed, "limits.speed_max_mps", max, lower);
     let one_axis = action.translation_m;
     compare("the move of one axis (m)", one_axis, "limits.lead_max_m", limits.lead_max_m, lower);
-    if action.dims == ActionDims::XyzRotation {
-        let turn = action.rotation_rad * 3f64.sqrt();
+    let axes = action.dims.count() - 3;
+    if axes > 0 {
+        let turn = action.rotation_rad * (axes as f64).sqrt();
         let lower = "action.rotation_rad";
         let max = limits.step_max_rad;
         compare("the largest turn of an action (rad)", turn, "limits.step_max_rad", max, lower);

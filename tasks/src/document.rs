@@ -51,7 +51,7 @@ pub fn configuration() -> String {
         &mut text,
         "The task file",
         "The proprioception vector holds the keys of `observation.proprio` in the order of the \
-         file, three values each; with `dims = \"xyz\"` the rotations (`rotation`, \
+         file, three values each; unless `dims = \"xyz+rotation\"` the rotations (`rotation`, \
          `angular-velocity`, `rotation-lag`) have one value, the yaw. `position` and `rotation` \
          are relative to the pose at reset, all others are in the end-effector frame. For the order of \
          HIL-SERL write `[\"force\", \"position\", \"rotation\", \"torque\", \

@@ -74,12 +74,13 @@ pub enum ProprioKey {
 }
 
 impl ProprioKey {
-    /// How many values the key has. Where the policy does not turn the tool, of rotations only
+    /// How many values the key has. Where the policy does not tilt the tool, of rotations only
     /// the yaw (about the tool's z) is kept.
     pub fn width(self, dims: ActionDims) -> usize {
         match (self, dims) {
             (Self::Gripper, _) => 1,
-            (Self::Rotation | Self::AngularVelocity | Self::RotationLag, ActionDims::Xyz) => 1,
+            (_, ActionDims::XyzRotation) => 3,
+            (Self::Rotation | Self::AngularVelocity | Self::RotationLag, _) => 1,
             _ => 3,
         }
     }
@@ -122,6 +123,11 @@ pub enum GripperAction {
 }
 
 impl ActionConfig {
+    /// What people call the entries of an action.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.dims.names().chain(std::iter::repeat_n("gripper", self.grippers()))
+    }
+
     /// Grippers that the policy commands.
     pub fn grippers(&self) -> usize {
         match self.gripper {
@@ -135,16 +141,31 @@ impl ActionConfig {
 pub enum ActionDims {
     #[serde(rename = "xyz")]
     Xyz,
+    /// The turn is about the tool's z axis, which keeps its direction.
+    #[serde(rename = "xyz+yaw")]
+    XyzYaw,
     #[serde(rename = "xyz+rotation")]
     XyzRotation,
 }
 
 impl ActionDims {
     pub fn count(self) -> usize {
+        self.entries().len()
+    }
+
+    /// Which of x, y, z, and the turns about the tool's x, y, z the policy moves.
+    pub fn entries(self) -> &'static [usize] {
         match self {
-            Self::Xyz => 3,
-            Self::XyzRotation => 6,
+            Self::Xyz => &[0, 1, 2],
+            Self::XyzYaw => &[0, 1, 2, 5],
+            Self::XyzRotation => &[0, 1, 2, 3, 4, 5],
         }
+    }
+
+    /// What people call the entries.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = ["x", "y", "z", "roll", "pitch", "yaw"];
+        self.entries().iter().map(move |entry| all[*entry])
     }
 }
 
@@ -285,7 +306,7 @@ impl ConfigFile for TaskConfig {
             ));
         }
         let adjoint = self.observation.frame == FrameChange::HilSerlAdjoint;
-        if adjoint && self.action.dims == ActionDims::Xyz {
+        if adjoint && self.action.dims != ActionDims::XyzRotation {
             faults.push(Fault::new(
                 "observation.frame",
                 "needs six action dimensions",

@@ -239,8 +239,8 @@ fn values_that_are_not_allowed() {
     );
     task(
         "cameras = [\"wrist\"]",
-        "cameras = [\"wrist\"]\naction.dims = \"xyz+yaw\"",
-        "task.toml:3: action.dims = \"xyz+yaw\" must be \"xyz\" or \"xyz+rotation\". Did you \
+        "cameras = [\"wrist\"]\naction.dims = \"xyz+turn\"",
+        "task.toml:3: action.dims = \"xyz+turn\" must be \"xyz\", \"xyz+yaw\" or \"xyz+rotation\". Did you \
          mean \"xyz\"?",
     );
     task(

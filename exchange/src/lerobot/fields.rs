@@ -1,6 +1,8 @@
 //! What a row says besides the pictures. A new field of `wire::Step` is one more line in [`FIELDS`],
 //! and one in `import` where it is read back.
 
+use std::iter::repeat_n;
+
 use serde_json::{Value, json};
 use tasks::TaskConfig;
 use wire::{Action, ActionSource, EpisodeEnd, Observation, Outcome, Step};
@@ -146,9 +148,29 @@ fn state_names(task: &TaskConfig) -> Vec<String> {
 
 fn action_names(task: &TaskConfig) -> Vec<String> {
     let known = ["x", "y", "z", "rotation.x", "rotation.y", "rotation.z"];
-    let name = |entry: usize| match known.get(entry) {
-        Some(name) => (*name).to_owned(),
-        None => format!("entry.{entry}"),
-    };
-    (0..task.action_spec().dim).map(name).collect()
+    let moved = task.action.dims.entries().iter().map(|entry| known[*entry]);
+    moved.chain(repeat_n("gripper", task.action.grippers())).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_names_what_it_moves() {
+        let check = |action: &str, expected: &[&str]| {
+            let text = format!(
+                "name = \"task\"\ncameras = [\"a\"]\naction = {action}\n\
+                 reset = {{ position_m = [0, 0, 0], travel_z_m = 1 }}\n"
+            );
+            let task = TaskConfig::from_toml(&text, "task").expect("a valid task");
+            assert_eq!(action_names(&task), expected);
+        };
+        check("{ dims = \"xyz\", gripper = \"discrete\" }", &["x", "y", "z", "gripper"]);
+        check("{ dims = \"xyz+yaw\" }", &["x", "y", "z", "rotation.z"]);
+        check(
+            "{ dims = \"xyz+rotation\" }",
+            &["x", "y", "z", "rotation.x", "rotation.y", "rotation.z"],
+        );
+    }
 }

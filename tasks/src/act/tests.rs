@@ -48,6 +48,21 @@ fn a_turn_about_the_tools_axis_is_composed_in_the_base_frame() {
 }
 
 #[test]
+fn a_turn_is_about_the_tools_axis_alone_and_takes_back_a_tilt() {
+    let mut map = map("action.dims = \"xyz+yaw\"");
+    let start = pose([0.0; 3], [3.0, 0.2, 0.0]);
+    map.reset(&start);
+    let turned = |rad: f64| start.rotation * UnitQuaternion::from_scaled_axis(Vector3::z() * rad);
+    let tilt = UnitQuaternion::from_scaled_axis(Vector3::new(0.02, 0.0, 0.0));
+    let measured = Pose::from_parts(Translation3::identity(), turned(0.3) * tilt);
+    // 0.05 rad for an entry of 1.
+    let got = map.target(&Action::from_slice(&[0.0, 0.0, 0.0, -0.5]), &measured, None);
+    assert!(got.rotation.angle_to(&turned(0.275)) < 1e-3, "{got}");
+    let axis = |rotation: UnitQuaternion<f64>| rotation * Vector3::z();
+    assert!((axis(got.rotation) - axis(start.rotation)).norm() < 1e-12, "{got}");
+}
+
+#[test]
 fn without_rotation_the_tool_keeps_the_orientation_of_the_start_pose() {
     let mut map = map("action.dims = \"xyz\"");
     let start = pose([0.0; 3], [3.0, 0.2, 0.0]);
@@ -67,6 +82,8 @@ fn check_teleop(text: &str, twist: [f64; 6], expected: &[f32]) {
 #[test]
 fn a_hand_that_pushes_down_moves_the_tool_along_its_z() {
     check_teleop("action.dims = \"xyz\"", [0.5, 0.5, -1.0, 0.3, 0.3, 0.3], &[0.5, -0.5, 1.0]);
+    let turning = "action.dims = \"xyz+yaw\"";
+    check_teleop(turning, [0.5, 0.5, -1.0, 0.3, 0.3, 0.3], &[0.5, -0.5, 1.0, -0.3]);
     check_teleop("", [0.0, 0.0, 0.0, 0.0, 0.0, 1.0], &[0.0, 0.0, 0.0, 0.0, 0.0, -1.0]);
 }
 
@@ -131,6 +148,21 @@ proptest! {
         let stored = map.action(&executed, Stay, &measured, last);
         let (off_m, _) = distance(&executed, &map.target(&stored, &measured, last));
         prop_assert!(off_m < 2e-9, "{off_m:e} m");
+    }
+
+    /// The same for a tool that only turns about its own axis.
+    #[test]
+    fn the_action_of_a_turn_has_that_target(
+        entries in prop::array::uniform4(-1.0_f32..1.0), measured in any_pose(), last in any_pose(),
+        has_last in any::<bool>(), from_measured in any::<bool>(),
+    ) {
+        let from = if from_measured { "measured" } else { "target" };
+        let map = map(&format!("action = {{ dims = \"xyz+yaw\", delta_from = \"{from}\" }}"));
+        let last = has_last.then_some(&last);
+        let executed = map.target(&Action::from_slice(&entries), &measured, last);
+        let back = map.action(&executed, Stay, &measured, last);
+        let near = back.as_slice().iter().zip(&entries).all(|(a, b)| (a - b).abs() < 1e-5);
+        prop_assert!(near && back.dim() == 4, "{back:?} {entries:?}");
     }
 
     /// The same in the frame of the reference, where nothing was clipped.

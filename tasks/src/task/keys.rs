@@ -72,8 +72,9 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "action.dims",
         "",
-        OneOf(&["xyz", "xyz+rotation"]),
-        "what the policy moves; with `xyz` the tool keeps the orientation of the start pose",
+        OneOf(&["xyz", "xyz+yaw", "xyz+rotation"]),
+        "what the policy moves; with `xyz` the tool keeps the orientation of the start pose, with `xyz+yaw` \
+         it turns about its own z axis alone",
     ),
     key("action.translation_m", "m", Number(0.0001, 0.2), "move that an entry of 1 stands for"),
     key("action.rotation_rad", "rad", Number(0.0001, 1.0), "turn that an entry of 1 stands for"),
