@@ -8,8 +8,7 @@ use wire::{Clock, geometry::Pose};
 
 use crate::{
     Arm, ArmError, ArmMode, ArmState, Command, Gate, GateLimits, GuardedArm, Stamped, StopKind,
-    WorkspaceBox,
-    gate::SafeTarget,
+    WorkspaceBox, gate::SafeTarget,
 };
 
 /// An arm under test and the robot on the other side of its driver: a simulator, a server of the real
@@ -141,9 +140,8 @@ fn reflexes<S: Stand>(stand: &mut S) {
         return;
     }
     let seen = within(&*stand.clock(), LOSS_NOTICED, || {
-        arm.state().is_ok_and(|state| {
-            matches!(state.value.mode, ArmMode::Reflex | ArmMode::EmergencyStop)
-        })
+        arm.state()
+            .is_ok_and(|state| matches!(state.value.mode, ArmMode::Reflex | ArmMode::EmergencyStop))
     });
     assert!(seen, "the robot stopped by itself, and the arm does not say so");
     refuses(stand, &mut arm, "an arm in a reflex");

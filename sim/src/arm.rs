@@ -1,6 +1,8 @@
 //! The simulated arm behind the `Arm` trait.
 
-use drivers::{Arm, ArmError, ArmMode, ArmState, Jacobian, SafeTarget, Stamped, StopKind};
+use drivers::{
+    Arm, ArmError, ArmMode, ArmState, Compliance, Jacobian, SafeTarget, Stamped, StopKind,
+};
 
 use crate::{impedance::JOINTS, truth_log::Happening, world::SharedWorld};
 
@@ -56,6 +58,10 @@ impl Arm for SimArm {
     fn recover(&mut self) -> Result<(), ArmError> {
         self.world.lock().recover();
         Ok(())
+    }
+
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        self.world.lock().set_compliance(compliance)
     }
 
     fn skeleton(&self) -> Vec<[f64; 3]> {

@@ -8,6 +8,7 @@ use drivers::{
     Gripper, GripperLimits, GuardedArm, NoSensor, SuccessSensor, Teleop, WorkspaceBox,
     gate::{ForceLimits, JointLimits, MotionLimits},
     remote::{RemoteCamera, RemoteClock, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
+    serl_http::SerlHttp,
 };
 use nalgebra::Vector3;
 use sim::{
@@ -25,6 +26,8 @@ use toml::{Table, Value};
 use wire::{Clock, SystemClock};
 
 use crate::faults;
+
+mod serl_http;
 
 /// The same cell with its physics along the wall clock, for a person to drive it.
 pub fn in_real_time(cell: &CellConfig) -> CellConfig {
@@ -180,6 +183,13 @@ impl Devices {
     }
 }
 
+/// Lets the robot server bring the joints to where it has them at the beginning, outside of the gate.
+pub fn reset_joints(cell: &CellConfig) -> anyhow::Result<()> {
+    let config = serl_http::config(cell, ClockMode::Real)?;
+    let server = SerlHttp::connect(config, Arc::new(SystemClock::new()))?;
+    server.joint_reset().context("resetting the joints")
+}
+
 /// What the devices of a cell are taken from.
 struct Sources<'a> {
     cell: &'a CellConfig,
@@ -187,6 +197,8 @@ struct Sources<'a> {
     mode: ClockMode,
     /// Where a part of the cell is simulated.
     sim: Option<SimParts>,
+    /// Where a part of the cell is reached so.
+    serl_http: Option<SerlHttp>,
 }
 
 /// A simulated cell, of which parts are taken.
@@ -233,7 +245,7 @@ impl<'a> Sources<'a> {
                 success: Some(success),
             });
         }
-        Ok(Self { cell, clock, mode, sim })
+        Ok(Self { cell, clock, mode, sim, serl_http: None })
     }
 
     fn sim(&mut self) -> &mut SimParts {
@@ -246,9 +258,19 @@ impl<'a> Sources<'a> {
         device.map(|device| device.socket.as_path()).context("the cell file has no [device]")
     }
 
+    /// The robot server, asked for the first time by whoever needs it first.
+    fn serl_http(&mut self) -> anyhow::Result<&SerlHttp> {
+        if self.serl_http.is_none() {
+            let config = serl_http::config(self.cell, self.mode)?;
+            self.serl_http = Some(SerlHttp::connect(config, self.clock.clone())?);
+        }
+        Ok(self.serl_http.as_ref().expect("it was connected"))
+    }
+
     fn arm(&mut self) -> anyhow::Result<Box<dyn Arm>> {
         Ok(match self.cell.arm.driver {
             ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
+            ArmDriver::SerlHttp => Box::new(self.serl_http()?.arm()),
         })
     }
 
@@ -262,6 +284,7 @@ impl<'a> Sources<'a> {
                     self.cell.name
                 )
             })?)),
+            GripperDriver::SerlHttp => Some(Box::new(self.serl_http()?.gripper())),
         })
     }
 

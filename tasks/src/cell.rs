@@ -3,6 +3,7 @@
 //! Holds numbers only; the root turns them into devices and `drivers::GateLimits`.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -32,6 +33,9 @@ pub struct CellConfig {
     pub teleop: TeleopConfig,
     pub fixture: FixtureConfig,
     pub success: SuccessConfig,
+    /// HIL-SERL's robot server, where a part names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serl_http: Option<SerlHttpConfig>,
     /// Another process with devices of this cell, where a part names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceConfig>,
@@ -49,6 +53,8 @@ pub struct ArmConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum ArmDriver {
     Sim,
+    /// HIL-SERL's robot server.
+    SerlHttp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +73,8 @@ pub struct GripperConfig {
 pub enum GripperDriver {
     None,
     Sim,
+    /// The one of HIL-SERL's robot server.
+    SerlHttp,
 }
 
 /// Limits of the gate. Base frame.
@@ -266,6 +274,53 @@ pub enum SuccessDriver {
     Device,
 }
 
+/// HIL-SERL's robot server, or a port of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SerlHttpConfig {
+    pub url: String,
+    pub state_rate_hz: f64,
+    pub pose_rate_hz: f64,
+    /// Of state and pose.
+    pub timeout_ms: u64,
+    /// Joints that are the same to the bit for so long are no measurement; 0 believes them.
+    pub stuck_ms: u64,
+    pub wrench: SerlWrench,
+    /// What `/get_gripper` says of closed and of open jaws.
+    pub gripper_closed: f64,
+    pub gripper_open: f64,
+    pub gripper_by: SerlGripper,
+    /// What `/move_gripper` is sent.
+    pub gripper_close_target: u8,
+    pub gripper_open_target: u8,
+    /// The server forgets a first `open`, because it believes to have opened already.
+    pub gripper_latches: bool,
+    /// Sent to `/update_param` when the arm is taken over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub compliance: BTreeMap<String, f64>,
+}
+
+/// What a server's force and torque are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerlWrench {
+    /// libfranka's: what the tool exerts, in its own frame.
+    OfTool,
+    /// What the environment exerts on the tool, in the base frame.
+    OnTool,
+    /// Nothing that could be used.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerlGripper {
+    /// `/open_gripper` and `/close_gripper`.
+    OpenClose,
+    /// `/move_gripper`.
+    Move,
+}
+
 /// Another process with devices of this cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,12 +389,24 @@ impl ConfigFile for CellConfig {
         let mut defaults = load::built_in(include_str!("cell/defaults.toml"));
         let arm = lookup(given, "arm.driver").and_then(Value::as_str);
         if arm.is_some_and(|arm| arm != "sim") {
+            // Its cameras are elsewhere, too, and nobody knows where.
+            let mut cameras = defaults.remove("camera");
+            let templates = cameras.as_mut().and_then(Value::as_array_mut);
+            for template in templates.into_iter().flatten().filter_map(Value::as_table_mut) {
+                template.remove("driver");
+            }
             let real = load::built_in(include_str!("cell/real.toml"));
             defaults = load::overlaid(&defaults, &real);
+            defaults.extend(cameras.map(|cameras| ("camera".to_owned(), cameras)));
         }
-        if given.contains_key("device") || names_driver(given, "device") {
-            let device = load::built_in(include_str!("cell/device.toml"));
-            defaults.insert("device".into(), Value::Table(device));
+        let tables = [
+            ("serl_http", "serl-http", include_str!("cell/serl_http.toml")),
+            ("device", "device", include_str!("cell/device.toml")),
+        ];
+        for (table, driver, text) in tables {
+            if given.contains_key(table) || names_driver(given, driver) {
+                defaults.insert(table.into(), Value::Table(load::built_in(text)));
+            }
         }
         defaults
     }
@@ -351,7 +418,16 @@ impl ConfigFile for CellConfig {
             faults.push(Fault::new(
                 "device.clock",
                 "cannot be simulated where the arm is simulated here: there would be two times",
-                "Leave it out, or reach the arm in another way",
+                "Leave it out, or reach the arm by arm.driver = \"serl-http\"",
+            ));
+        }
+        if let Some(server) = &self.serl_http
+            && server.gripper_open == server.gripper_closed
+        {
+            faults.push(Fault::new(
+                "serl_http.gripper_open",
+                "is what a closed gripper says, too",
+                "Read /get_gripper with open and with closed jaws, and write down both",
             ));
         }
         for camera in &self.cameras {
@@ -375,3 +451,6 @@ impl ConfigFile for CellConfig {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum DeviceRequest {
     Arm(ArmRequest),
-    Picture { camera: String, age_max: Duration },
+    Picture {
+        camera: String,
+        age_max: Duration,
+    },
     Sample,
     Announce(EpisodeBrief),
     Prepare(EpisodeBrief),
