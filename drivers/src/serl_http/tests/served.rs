@@ -98,7 +98,8 @@ fn what_the_arm_measures_comes_through_server_and_client_unchanged() {
     let (there, here) = (there.wrench.unwrap(), here.wrench.unwrap());
     assert!((there.force - here.force).norm() < 1e-12, "{here:?}");
     assert!((there.torque - here.torque).norm() < 1e-12, "{here:?}");
-    assert_eq!(server.arm().jacobian(), cell.arm.jacobian());
+    let (there, here) = (cell.arm.jacobian().unwrap(), server.arm().jacobian().unwrap());
+    assert!((there - &here).norm() < 1e-12, "{here}");
 }
 
 #[test]
