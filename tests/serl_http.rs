@@ -111,7 +111,9 @@ fn a_run_reaches_its_arm_by_hil_serls_contract_alone() {
     workplace.write("cell.toml", &client_cell(&workplace, &served));
     workplace.must(workplace.reins_on_run(&["train"], "http"));
     let ledger = Ledger::of(&workplace.run("http").records());
-    assert_eq!((ledger.demonstrations, ledger.training_steps), (DEMONSTRATIONS, ENV_STEPS));
+    assert_eq!(ledger.demonstrations, DEMONSTRATIONS);
+    // The episode in which the last one falls is driven to its end.
+    assert!(ledger.training_steps >= ENV_STEPS, "{ledger:?}");
     served.process.signal("TERM");
     served.process.finish();
 }
