@@ -1,6 +1,9 @@
 //! What can be typed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -52,6 +55,12 @@ pub enum Command {
     /// A cell in a process of its own, commanded over a local socket: its arm stops by itself when
     /// nobody commands it any more.
     Device(Device),
+    /// Serve a cell's arm as HIL-SERL's robot server does, so that HIL-SERL's own environment can drive
+    /// it, and the rest of the cell over a local socket; see docs/hardware.md.
+    ServeCell(ServeCell),
+    /// Let HIL-SERL's robot server bring the joints to where they were at its start. The arm moves at the
+    /// server's own pace, outside of the gate: only with nothing and nobody near it.
+    JointReset(JointReset),
     /// Make certificates for actors and learner on different machines, see docs/security.md.
     Certs(Certs),
     /// Check a configuration and this machine, and say how to mend what is wrong.
@@ -516,6 +525,39 @@ pub struct Device {
     /// Where clients connect. Who may is decided by the rights of this file's folder.
     #[arg(long, value_name = "FILE", default_value = "reins-device.sock")]
     pub socket: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeCell {
+    /// The cell: arm, cameras, limits.
+    #[arg(long, value_name = "FILE", default_value_os_t = default_cell())]
+    pub cell: PathBuf,
+    /// The task: it says which cameras are looked through.
+    #[arg(long, value_name = "FILE", default_value_os_t = default_task())]
+    pub task: PathBuf,
+    /// Seed of the simulated cell.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where the arm is served by HTTP; port 0 takes one that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub listen: SocketAddr,
+    /// Listen at an address that other machines reach. Whoever reaches it moves the arm: the contract
+    /// has no passwords.
+    #[arg(long)]
+    pub insecure: bool,
+    /// Where cameras, fixture, success and the person's hand are served.
+    #[arg(long, value_name = "FILE", default_value = "reins-device.sock")]
+    pub socket: PathBuf,
+    /// The simulated cell's time passes only as the client on the socket lets it.
+    #[arg(long)]
+    pub paced: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JointReset {
+    /// The cell; its arm is reached by HIL-SERL's robot server.
+    #[arg(long, value_name = "FILE", default_value_os_t = default_cell())]
+    pub cell: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -12,11 +12,13 @@ mod doctor;
 mod eval;
 mod export;
 mod import;
+mod joint_reset;
 mod learner;
 mod new;
 mod record;
 mod report;
 mod resume;
+mod serve_cell;
 mod train;
 
 use crate::cli::{Arguments, Command};
@@ -39,6 +41,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Console(console) => console::run(&console),
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
+        Command::ServeCell(serve) => serve_cell::run(&serve),
+        Command::JointReset(reset) => joint_reset::run(&reset),
         Command::Classifier(classifier) => classifier::run(&classifier.command),
         Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),

@@ -22,6 +22,7 @@ mod process_faults;
 mod record;
 mod recording;
 mod remote_actor;
+mod serl_http;
 mod several_actors;
 mod support;
 mod workspace;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use wire::geometry::{Pose, Twist, Wrench};
 
 use crate::{
-    Stamped,
+    Compliance, Stamped,
     gate::{SafeTarget, Trip},
 };
 
@@ -66,6 +66,8 @@ pub enum ArmError {
     Gripper(String),
     #[error("the gate holds the arm back: {0}")]
     Refused(Trip),
+    #[error("the arm cannot do that: {0}")]
+    Unsupported(String),
 }
 
 pub trait Arm: Send {
@@ -80,6 +82,11 @@ pub trait Arm: Send {
 
     /// Ends a reflex or a stop. Explicit, never implied by a command.
     fn recover(&mut self) -> Result<(), ArmError>;
+
+    /// How stiff its controller is from now on. A parameter that it does not have is an error.
+    fn set_compliance(&mut self, _compliance: &Compliance) -> Result<(), ArmError> {
+        Err(ArmError::Unsupported("its compliance cannot be set".into()))
+    }
 
     /// Origins of base, joints and TCP (m, base frame), for people to look at; empty if unknown.
     fn skeleton(&self) -> Vec<[f64; 3]> {
@@ -109,6 +116,9 @@ impl<A: Arm + ?Sized> Arm for Box<A> {
     }
     fn recover(&mut self) -> Result<(), ArmError> {
         (**self).recover()
+    }
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        (**self).set_compliance(compliance)
     }
     fn skeleton(&self) -> Vec<[f64; 3]> {
         (**self).skeleton()

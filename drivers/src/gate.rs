@@ -38,8 +38,8 @@ pub use self::{
     workspace::WorkspaceBox,
 };
 use crate::{
-    Gripper, GuardedArm, Stamped,
-    arm::{Arm, ArmError, ArmState, StopKind},
+    Compliance, Gripper, GuardedArm, Stamped,
+    arm::{Arm, ArmError, ArmState, Jacobian, StopKind},
 };
 
 /// Stands before an arm. Owns it, so that nobody else can command it, and stops it when dropped.
@@ -119,6 +119,14 @@ impl<A: Arm> GuardedArm for Gate<A> {
 
     fn skeleton(&self) -> Vec<[f64; 3]> {
         self.device().arm.skeleton()
+    }
+
+    fn jacobian(&self) -> Option<Jacobian> {
+        self.device().arm.jacobian()
+    }
+
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        self.device().arm.set_compliance(compliance)
     }
 
     fn counts(&self) -> GateCounts {

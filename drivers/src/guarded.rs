@@ -1,10 +1,12 @@
 //! An arm behind its gate, whichever process the gate is in.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use wire::{Timestamp, geometry::Pose};
 
 use crate::{
-    Stamped,
-    arm::{ArmError, ArmState, StopKind},
+    Compliance, Stamped,
+    arm::{ArmError, ArmState, Jacobian, StopKind},
     gate::{Command, Executed, GateCounts, GateReport, Trip},
 };
 
@@ -17,6 +19,16 @@ pub trait GuardedArm: Send {
 
     /// Origins of base, joints and TCP (m, base frame), for people to look at; empty if unknown.
     fn skeleton(&self) -> Vec<[f64; 3]>;
+
+    /// Where the arm is now; `None` if unknown here.
+    fn jacobian(&self) -> Option<Jacobian> {
+        None
+    }
+
+    /// How stiff the arm's controller is from now on. It moves nothing.
+    fn set_compliance(&mut self, _compliance: &Compliance) -> Result<(), ArmError> {
+        Err(ArmError::Unsupported("its compliance cannot be set from here".into()))
+    }
 
     /// What the gate has done so far, as far as is known here.
     fn counts(&self) -> GateCounts;
@@ -54,4 +66,72 @@ pub trait GuardedArm: Send {
 
     /// Why a command would be refused.
     fn refusal(&self) -> Option<Trip>;
+}
+
+/// One arm for several who command it, each call by itself.
+#[derive(Clone)]
+pub struct SharedArm(Arc<Mutex<Box<dyn GuardedArm>>>);
+
+impl SharedArm {
+    pub fn new(arm: Box<dyn GuardedArm>) -> Self {
+        Self(Arc::new(Mutex::new(arm)))
+    }
+
+    fn arm(&self) -> MutexGuard<'_, Box<dyn GuardedArm>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for SharedArm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedArm")
+    }
+}
+
+impl GuardedArm for SharedArm {
+    fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
+        self.arm().state()
+    }
+    fn skeleton(&self) -> Vec<[f64; 3]> {
+        self.arm().skeleton()
+    }
+    fn jacobian(&self) -> Option<Jacobian> {
+        self.arm().jacobian()
+    }
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        self.arm().set_compliance(compliance)
+    }
+    fn counts(&self) -> GateCounts {
+        self.arm().counts()
+    }
+    fn target(&self, now: Timestamp) -> Option<Pose> {
+        self.arm().target(now)
+    }
+    fn command(&mut self, now: Timestamp, command: &Command) -> Result<GateReport, ArmError> {
+        self.arm().command(now, command)
+    }
+    fn settle(&mut self) -> Result<Executed, ArmError> {
+        self.arm().settle()
+    }
+    fn hand_over(&mut self) {
+        self.arm().hand_over();
+    }
+    fn expect_pause(&mut self) {
+        self.arm().expect_pause();
+    }
+    fn stop(&mut self, how: StopKind) -> Result<(), ArmError> {
+        self.arm().stop(how)
+    }
+    fn emergency_stop(&mut self, why: &str) -> Result<(), ArmError> {
+        self.arm().emergency_stop(why)
+    }
+    fn recover(&mut self) -> Result<(), ArmError> {
+        self.arm().recover()
+    }
+    fn clear_emergency(&mut self) -> Result<(), ArmError> {
+        self.arm().clear_emergency()
+    }
+    fn refusal(&self) -> Option<Trip> {
+        self.arm().refusal()
+    }
 }

@@ -5,21 +5,25 @@
 pub mod arm;
 pub mod camera;
 pub mod cell;
+pub mod compliance;
+pub mod conformance;
 pub mod gate;
 pub mod gripper;
 pub mod guarded;
 pub mod remote;
+pub mod serl_http;
 pub mod teleop;
 
 pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
-pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
+pub use cell::{EpisodeBrief, Fixture, FixtureError, NoSensor, SuccessSensor};
+pub use compliance::{Compliance, ComplianceError};
 pub use gate::{
     Command, Gate, GateCounts, GateLimits, GateReport, GripperLimits, SafeGrip, SafeTarget,
     WorkspaceBox,
 };
 pub use gripper::{Gripper, GripperError, GripperState};
-pub use guarded::GuardedArm;
+pub use guarded::{GuardedArm, SharedArm};
 pub use teleop::{Teleop, TeleopError, TeleopSample};
 
 use wire::Timestamp;

@@ -1,6 +1,8 @@
 //! The simulated arm behind the `Arm` trait.
 
-use drivers::{Arm, ArmError, ArmMode, ArmState, Jacobian, SafeTarget, Stamped, StopKind};
+use drivers::{
+    Arm, ArmError, ArmMode, ArmState, Compliance, Jacobian, SafeTarget, Stamped, StopKind,
+};
 
 use crate::{impedance::JOINTS, truth_log::Happening, world::SharedWorld};
 
@@ -19,6 +21,16 @@ const JOINT_ENDS_RAD: [[f64; 2]; JOINTS] = [
 #[derive(Debug)]
 pub struct SimArm {
     pub(crate) world: SharedWorld,
+}
+
+/// Whatever its lease says.
+impl Drop for SimArm {
+    fn drop(&mut self) {
+        let mut world = self.world.lock();
+        if !world.is_stopped() {
+            world.hold(ArmMode::Holding);
+        }
+    }
 }
 
 impl Arm for SimArm {
@@ -46,6 +58,10 @@ impl Arm for SimArm {
     fn recover(&mut self) -> Result<(), ArmError> {
         self.world.lock().recover();
         Ok(())
+    }
+
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        self.world.lock().set_compliance(compliance)
     }
 
     fn skeleton(&self) -> Vec<[f64; 3]> {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drivers::{ArmError, ArmMode, ArmState, SafeGrip, SafeTarget, Stamped};
+use drivers::{ArmError, ArmMode, ArmState, Compliance, SafeGrip, SafeTarget, Stamped};
 use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
 use nalgebra::{Matrix3, Quaternion, Rotation3, Translation3, UnitQuaternion, Vector3};
 use wire::{
@@ -278,6 +278,31 @@ impl World {
         if self.is_stopped() {
             self.hold(ArmMode::Idle);
         }
+    }
+
+    /// One clip serves all axes: the tightest.
+    pub fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        let set: Vec<_> = compliance.iter().filter(|(name, _)| name.ends_with("_Ki")).collect();
+        if let Some((name, _)) = set.into_iter().find(|(_, value)| *value != 0.0) {
+            return Err(ArmError::Unsupported(format!("its controller has no {name}")));
+        }
+        let clip = |kind: &str| {
+            let clips = compliance.iter().filter(|(name, _)| name.starts_with(kind));
+            clips.map(|(_, value)| value).reduce(f64::min)
+        };
+        let controller = &mut self.controller;
+        for (value, wanted) in [
+            (&mut controller.stiffness_linear, compliance.get("translational_stiffness")),
+            (&mut controller.damping_linear, compliance.get("translational_damping")),
+            (&mut controller.stiffness_angular, compliance.get("rotational_stiffness")),
+            (&mut controller.damping_angular, compliance.get("rotational_damping")),
+            (&mut controller.nullspace_stiffness, compliance.get("nullspace_stiffness")),
+            (&mut controller.clip_linear, clip("translational_clip")),
+            (&mut controller.clip_angular, clip("rotational_clip")),
+        ] {
+            *value = wanted.unwrap_or(*value);
+        }
+        Ok(())
     }
 
     pub fn arm_state(&self) -> Result<Stamped<ArmState>, ArmError> {

@@ -2,17 +2,21 @@
 //!
 //! Holds numbers only; the root turns them into devices and `drivers::GateLimits`.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use nalgebra::{UnitQuaternion, Vector3};
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     error::ConfigError,
     frame::from_euler_xyz,
     load::{self, ConfigFile, Fault},
-    schema::Key,
+    schema::{Key, lookup},
 };
 
 mod keys;
@@ -27,6 +31,14 @@ pub struct CellConfig {
     #[serde(rename = "camera")]
     pub cameras: Vec<CameraConfig>,
     pub teleop: TeleopConfig,
+    pub fixture: FixtureConfig,
+    pub success: SuccessConfig,
+    /// HIL-SERL's robot server, where a part names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serl_http: Option<SerlHttpConfig>,
+    /// Another process with devices of this cell, where a part names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceConfig>,
     /// Handed unread to the simulator, which has its own checked type.
     pub sim: Table,
 }
@@ -41,6 +53,8 @@ pub struct ArmConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum ArmDriver {
     Sim,
+    /// HIL-SERL's robot server.
+    SerlHttp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +73,8 @@ pub struct GripperConfig {
 pub enum GripperDriver {
     None,
     Sim,
+    /// The one of HIL-SERL's robot server.
+    SerlHttp,
 }
 
 /// Limits of the gate. Base frame.
@@ -159,12 +175,21 @@ impl LimitsConfig {
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     pub name: String,
+    pub driver: CameraDriver,
     /// Size of the picture after crop and scaling.
     pub width: u16,
     pub height: u16,
     pub age_max_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraDriver {
+    Sim,
+    /// One of another process.
+    Device,
 }
 
 impl CameraConfig {
@@ -209,6 +234,107 @@ pub enum TeleopDriver {
     None,
     /// The simulated operator.
     Scripted,
+    /// The one of another process.
+    Device,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixtureConfig {
+    pub driver: FixtureDriver,
+    /// How long a person has.
+    pub wait_s: f64,
+}
+
+/// Who prepares the work-piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FixtureDriver {
+    Sim,
+    /// Is asked to, and has some time.
+    Person,
+    /// That of another process.
+    Device,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuccessConfig {
+    pub driver: SuccessDriver,
+}
+
+/// What sees that the task is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuccessDriver {
+    /// Nothing: the classifier or a person's mark decides.
+    None,
+    Sim,
+    /// That of another process.
+    Device,
+}
+
+/// HIL-SERL's robot server, or a port of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SerlHttpConfig {
+    pub url: String,
+    pub state_rate_hz: f64,
+    pub pose_rate_hz: f64,
+    /// Of state and pose.
+    pub timeout_ms: u64,
+    /// Joints that are the same to the bit for so long are no measurement; 0 believes them.
+    pub stuck_ms: u64,
+    pub wrench: SerlWrench,
+    /// What `/get_gripper` says of closed and of open jaws.
+    pub gripper_closed: f64,
+    pub gripper_open: f64,
+    pub gripper_by: SerlGripper,
+    /// What `/move_gripper` is sent.
+    pub gripper_close_target: u8,
+    pub gripper_open_target: u8,
+    /// The server forgets a first `open`, because it believes to have opened already.
+    pub gripper_latches: bool,
+    /// Sent to `/update_param` when the arm is taken over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub compliance: BTreeMap<String, f64>,
+}
+
+/// What a server's force and torque are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerlWrench {
+    /// libfranka's: what the tool exerts, in its own frame.
+    OfTool,
+    /// What the environment exerts on the tool, in the base frame.
+    OnTool,
+    /// Nothing that could be used.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerlGripper {
+    /// `/open_gripper` and `/close_gripper`.
+    OpenClose,
+    /// `/move_gripper`.
+    Move,
+}
+
+/// Another process with devices of this cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    pub socket: PathBuf,
+    pub clock: DeviceClock,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceClock {
+    Real,
+    /// Its time passes as this process lets it.
+    Simulated,
 }
 
 impl CellConfig {
@@ -230,21 +356,89 @@ impl CellConfig {
         load::hash(self)
     }
 
+    /// Whether anything of the cell is simulated in this process.
+    pub fn is_simulated(&self) -> bool {
+        self.arm.driver == ArmDriver::Sim
+            || self.gripper.driver == GripperDriver::Sim
+            || self.cameras.iter().any(|camera| camera.driver == CameraDriver::Sim)
+            || self.teleop.driver == TeleopDriver::Scripted
+            || self.fixture.driver == FixtureDriver::Sim
+            || self.success.driver == SuccessDriver::Sim
+    }
+
     pub fn camera(&self, name: &str) -> Option<&CameraConfig> {
         self.cameras.iter().find(|camera| camera.name == name)
     }
+}
+
+/// Whether a part of the cell, or one of its cameras, has this driver.
+fn names_driver(given: &Table, driver: &str) -> bool {
+    let names = |part: &Value| part.get("driver").and_then(Value::as_str) == Some(driver);
+    given.values().any(|part| match part {
+        Value::Array(parts) => parts.iter().any(names),
+        part => names(part),
+    })
 }
 
 impl ConfigFile for CellConfig {
     const KIND: &'static str = "cell";
     const KEYS: &'static [Key] = keys::KEYS;
 
-    fn defaults(_given: &Table) -> Table {
-        load::built_in(include_str!("cell/defaults.toml"))
+    /// What the arm's driver implies, and the tables that the parts need.
+    fn defaults(given: &Table) -> Table {
+        let mut defaults = load::built_in(include_str!("cell/defaults.toml"));
+        let arm = lookup(given, "arm.driver").and_then(Value::as_str);
+        if arm.is_some_and(|arm| arm != "sim") {
+            // Its cameras are elsewhere, too, and nobody knows where.
+            let mut cameras = defaults.remove("camera");
+            let templates = cameras.as_mut().and_then(Value::as_array_mut);
+            for template in templates.into_iter().flatten().filter_map(Value::as_table_mut) {
+                template.remove("driver");
+            }
+            let real = load::built_in(include_str!("cell/real.toml"));
+            defaults = load::overlaid(&defaults, &real);
+            defaults.extend(cameras.map(|cameras| ("camera".to_owned(), cameras)));
+        }
+        let tables = [
+            ("serl_http", "serl-http", include_str!("cell/serl_http.toml")),
+            ("device", "device", include_str!("cell/device.toml")),
+        ];
+        for (table, driver, text) in tables {
+            if given.contains_key(table) || names_driver(given, driver) {
+                defaults.insert(table.into(), Value::Table(load::built_in(text)));
+            }
+        }
+        defaults
     }
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.limits.faults();
+        let clock = self.device.as_ref().map(|device| device.clock);
+        if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
+            faults.push(Fault::new(
+                "device.clock",
+                "cannot be simulated where the arm is simulated here: there would be two times",
+                "Leave it out, or reach the arm by arm.driver = \"serl-http\"",
+            ));
+        }
+        if let Some(server) = &self.serl_http
+            && server.gripper_open == server.gripper_closed
+        {
+            faults.push(Fault::new(
+                "serl_http.gripper_open",
+                "is what a closed gripper says, too",
+                "Read /get_gripper with open and with closed jaws, and write down both",
+            ));
+        }
+        for camera in &self.cameras {
+            if camera.driver == CameraDriver::Device && camera.crop.is_some() {
+                faults.push(Fault::new(
+                    "camera",
+                    format!("{} comes from another process, which crops it itself", camera.name),
+                    "Move the crop to that process's cell file",
+                ));
+            }
+        }
         for (i, camera) in self.cameras.iter().enumerate() {
             if self.cameras[..i].iter().any(|other| other.name == camera.name) {
                 faults.push(Fault::new(
@@ -257,3 +451,6 @@ impl ConfigFile for CellConfig {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests;

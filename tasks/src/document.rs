@@ -43,9 +43,13 @@ pub fn configuration() -> String {
         &mut text,
         "The cell file",
         "`[[camera]]` stands once for each camera. `crop` may be left out; then the whole picture \
-         is kept. A simulated camera that is cropped takes pictures of 256x256.",
+         is kept. A simulated camera that is cropped takes pictures of 256x256. Each device is chosen \
+         by its `driver`. Where the arm is not simulated the defaults are those of a real cell: each \
+         camera says its driver, `fixture.driver` is `\"person\"` and `success.driver` `\"none\"`. The \
+         tables `serl_http` and `device` are only there where a part is reached so; their defaults \
+         are those of a table that is there.",
         CellConfig::KEYS,
-        &[("default", &CellConfig::defaults(&none))],
+        &[("default", &CellConfig::defaults(&every_table()))],
     );
     section(
         &mut text,
@@ -74,6 +78,14 @@ pub fn configuration() -> String {
         &[("default", &FaultScript::defaults(&none))],
     );
     text
+}
+
+/// Of a cell file with all tables that may be left out.
+fn every_table() -> Table {
+    ["serl_http", "device"]
+        .map(|name| (name.to_owned(), Value::Table(Table::new())))
+        .into_iter()
+        .collect()
 }
 
 fn preset_hil_serl() -> Table {

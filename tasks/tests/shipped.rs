@@ -64,6 +64,11 @@ fn the_pairs_with_a_gripper_fit() {
 }
 
 #[test]
+fn the_pair_whose_arm_is_reached_by_http_fits() {
+    check_pair("serl-http-ram", "ram-insert", (24, 6), &["wrist"]);
+}
+
+#[test]
 fn the_simulators_table_is_passed_on_unread() {
     let cell = CellConfig::load(configs().join("cells/sim-ram.toml")).expect("cell");
     assert_eq!(cell.sim.get("clock").and_then(|value| value.as_str()), Some("simulated"));

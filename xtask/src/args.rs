@@ -15,6 +15,7 @@ cargo xtask <command>
                             the operator's day, from labels and demonstrations to an evaluation
   test [--unit]             set up and run every test, or the quick ones inside the crates alone
   test --python-peers       also those that install large Python packages (2.5 GB, once)
+  test --hardware-sims      also the drivers' tests that install a foreign package to speak with
   test --browser            the operator's page in headless Chromium; skipped, and said so, without
   torture [--trials N] [--seed S]
                             kill actor and learner in the middle of runs, see that nothing is lost
@@ -75,6 +76,8 @@ pub enum Tests {
     Unit,
     /// All, also those that install large Python packages.
     PythonPeers,
+    /// All, also those of drivers that install a foreign package to speak with.
+    HardwareSims,
     /// Of the operator's page, with a real browser.
     Browser,
 }
@@ -120,6 +123,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("no-apt") if takes_setup_options => setup.no_apt = true,
             Long("unit") if name == "test" => which = Tests::Unit,
             Long("browser") if name == "test" => which = Tests::Browser,
+            Long("hardware-sims") if name == "test" => which = Tests::HardwareSims,
             Long("python-peers") if name == "test" => which = Tests::PythonPeers,
             other => return Err(other.unexpected()),
         }
@@ -247,6 +251,7 @@ mod test {
             ("test", Tests::All),
             ("test --unit", Tests::Unit),
             ("test --python-peers", Tests::PythonPeers),
+            ("test --hardware-sims", Tests::HardwareSims),
             ("test --browser", Tests::Browser),
         ] {
             assert_eq!(parsed(line), Ok(Command::Test { setup, which }));

@@ -7,6 +7,8 @@ use crate::{setup, shell};
 
 /// Tests that install large Python packages look for this variable.
 const PYTHON_PEERS: &str = "REINS_PYTHON_PEERS";
+/// Drivers' tests that install a foreign package to speak with look for this one.
+const HARDWARE_SIMS: &str = "REINS_HARDWARE_SIMS";
 
 pub fn run(paths: &Paths, options: &SetupOptions, which: Tests) -> anyhow::Result<()> {
     setup::run(paths, options)?;
@@ -17,6 +19,7 @@ pub fn run(paths: &Paths, options: &SetupOptions, which: Tests) -> anyhow::Resul
         Tests::All => {}
         Tests::Unit => drop(test.args(["--lib", "--bins"])),
         Tests::PythonPeers => drop(test.env(PYTHON_PEERS, "1")),
+        Tests::HardwareSims => drop(test.env(HARDWARE_SIMS, "1")),
         Tests::Browser => {
             test.args(["--test", "system", "console_browser", "--", "--nocapture"]);
             test.env("REINS_TEST_BROWSER", "1");

@@ -4,7 +4,7 @@
 use std::{io::Cursor, path::Path, sync::Arc, thread, time::Duration};
 
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
-use wire::{Frame, GripperCommand, Mark, SystemClock, Timestamp, geometry::Twist};
+use wire::{Frame, GripperCommand, ManualClock, Mark, SystemClock, Timestamp, geometry::Twist};
 
 use super::{
     frame,
@@ -123,6 +123,10 @@ const AGE: Duration = Duration::from_millis(70);
 
 /// A device on a socket of its own; its thread ends with the test's process.
 fn device() -> (tempfile::TempDir, std::path::PathBuf) {
+    device_with(|_| ())
+}
+
+fn device_with(change: impl FnOnce(&mut Served)) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("arm");
     let server = DeviceServer::bind(&path).unwrap();
@@ -140,14 +144,17 @@ fn device() -> (tempfile::TempDir, std::path::PathBuf) {
     let jaws = GripperLimits { force_n: 20.0, speed_mps: 0.1, change_min: Duration::ZERO };
     let gate = gate.with_gripper(Box::new(Jaws(clock.clone(), 0.5)), jaws);
     gate.run_in_real_time(clock.clone()).unwrap();
-    let served = Served {
+    let mut served = Served {
         gate: Box::new(gate),
         cameras: vec![Props::new(clock.clone())],
         teleop: Some(Props::new(clock.clone())),
         fixture: Props::new(clock.clone()),
         success: Props::new(clock.clone()),
         clock,
+        paced: false,
+        commanded: false,
     };
+    change(&mut served);
     thread::Builder::new().name("device".into()).spawn(move || server.serve(served)).unwrap();
     (folder, path)
 }
@@ -287,4 +294,32 @@ fn the_rest_of_the_cell_is_served_too() {
     assert!(success.succeeded() && success.lost());
     let mut gone = RemoteSuccess::at(&path.with_extension("gone"));
     assert!(!gone.succeeded() && !gone.lost());
+}
+
+#[test]
+fn a_client_lets_the_time_of_a_paced_device_pass() {
+    let time = Arc::new(ManualClock::default());
+    wire::Clock::sleep_until(&*time, Timestamp(1_000));
+    let there = time.clone();
+    let (_folder, path) = device_with(|served| {
+        served.clock = there;
+        served.paced = true;
+    });
+    let clock = RemoteClock::connect(&path).unwrap();
+    assert_eq!(wire::Clock::now(&clock), Timestamp(1_000));
+    wire::Clock::sleep_until(&clock, Timestamp(5_000));
+    wire::Clock::sleep_until(&clock, Timestamp(3_000));
+    assert_eq!(wire::Clock::now(&clock), Timestamp(5_000));
+    assert_eq!(wire::Clock::now(&*time), Timestamp(5_000));
+    let (_folder, path) = device();
+    let refused = RemoteClock::connect(&path).unwrap_err().to_string();
+    assert!(refused.contains("passes by itself"), "{refused}");
+}
+
+#[test]
+fn where_the_server_commands_the_arm_itself_clients_watch_and_stop_it() {
+    let (_folder, path) = device_with(|served| served.commanded = true);
+    let refused = connect(&path).unwrap_err().to_string();
+    assert!(refused.contains("another client"), "{refused}");
+    Watcher::connect(&path).unwrap().stop(StopKind::Controlled).unwrap();
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drivers::{Arm, ArmError, ArmMode, ArmState, Jacobian, SafeTarget, Stamped, StopKind};
+use drivers::{
+    Arm, ArmError, ArmMode, ArmState, Compliance, Jacobian, SafeTarget, Stamped, StopKind,
+};
 use wire::{Clock, Timestamp};
 
 use super::{FaultKind, Faults, Late, Latency, Timeline, history::History};
@@ -104,6 +106,10 @@ impl Arm for FaultyArm {
         let mut faults = self.faults();
         faults.recovered = faults.stops(now);
         Ok(())
+    }
+
+    fn set_compliance(&mut self, compliance: &Compliance) -> Result<(), ArmError> {
+        self.inner.set_compliance(compliance)
     }
 
     fn skeleton(&self) -> Vec<[f64; 3]> {

@@ -3,18 +3,23 @@
 use std::f64::consts::PI;
 
 use crate::schema::{
-    Allowed::{Integer, Number, OneOf, Table, Text, Vector},
+    Allowed::{Bool, Integer, Number, OneOf, Table, Text, Vector},
     Key, key,
 };
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "", Text, "what people call the cell").required(),
-    key("arm.driver", "", OneOf(&["sim"]), "what moves the arm; `sim` is the simulated cell"),
+    key(
+        "arm.driver",
+        "",
+        OneOf(&["sim", "serl-http"]),
+        "what moves the arm; `sim` is the simulated cell, `serl-http` HIL-SERL's robot server",
+    ),
     key(
         "gripper.driver",
         "",
-        OneOf(&["none", "sim"]),
-        "the gripper at the arm's tool; `sim` is the simulated cell's",
+        OneOf(&["none", "sim", "serl-http"]),
+        "the gripper at the arm's tool; `sim` is the simulated cell's, `serl-http` that of HIL-SERL's robot server",
     ),
     key("gripper.force_n", "N", Number(0.1, 500.0), "how hard it grips"),
     key("gripper.speed_mps", "m/s", Number(0.001, 1.0), "how fast its jaws move"),
@@ -144,6 +149,13 @@ pub(super) const KEYS: &[Key] = &[
         "when another hand takes over, the speed grows from nothing over this time",
     ),
     key("camera[].name", "", Text, "name that task files use").required(),
+    key(
+        "camera[].driver",
+        "",
+        OneOf(&["sim", "device"]),
+        "where pictures come from; `sim` is the simulated cell, `device` another process",
+    )
+    .required(),
     key("camera[].width", "px", Integer(8, 2048), "width of the picture after crop and scaling"),
     key("camera[].height", "px", Integer(8, 2048), "height of the picture after crop and scaling"),
     key(
@@ -165,8 +177,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "teleop.driver",
         "",
-        OneOf(&["none", "scripted"]),
-        "the person's hand; `scripted` is the simulated operator",
+        OneOf(&["none", "scripted", "device"]),
+        "the person's hand; `scripted` is the simulated operator, `device` that of another process",
     ),
     key(
         "teleop.age_max_ms",
@@ -179,6 +191,210 @@ pub(super) const KEYS: &[Key] = &[
         "ms",
         Integer(0, 10_000),
         "rest this long gives control back to the policy",
+    ),
+    key(
+        "fixture.driver",
+        "",
+        OneOf(&["sim", "person", "device"]),
+        "who prepares the work-piece; a `person` is asked to, and has `fixture.wait_s`",
+    ),
+    key(
+        "fixture.wait_s",
+        "s",
+        Number(0.0, 600.0),
+        "how long a person has to prepare the work-piece",
+    ),
+    key(
+        "success.driver",
+        "",
+        OneOf(&["none", "sim", "device"]),
+        "what sees that the task is done; with `none` the classifier or a person's mark decides",
+    ),
+    key(
+        "serl_http.url",
+        "",
+        Text,
+        "where HIL-SERL's robot server answers, `http://172.16.0.1:5000` for example",
+    )
+    .required(),
+    key(
+        "serl_http.state_rate_hz",
+        "Hz",
+        Number(1.0, 1000.0),
+        "how often it is asked for the state",
+    ),
+    key(
+        "serl_http.pose_rate_hz",
+        "Hz",
+        Number(1.0, 1000.0),
+        "how often it is sent a pose at most; the newest one counts",
+    ),
+    key(
+        "serl_http.timeout_ms",
+        "ms",
+        Integer(10, 900),
+        "a server that does not answer for so long is gone",
+    ),
+    key(
+        "serl_http.stuck_ms",
+        "ms",
+        Integer(0, 10_000),
+        "joints that stay the same to the bit for so long are an old state; 0 believes them",
+    ),
+    key(
+        "serl_http.wrench",
+        "",
+        OneOf(&["of-tool", "on-tool", "none"]),
+        "what its force and torque are: what the tool exerts, in the tool's frame (libfranka); what is \
+         exerted on the tool, in the base frame; or nothing to rely on",
+    ),
+    key("serl_http.gripper_closed", "", Number(-1.0, 2.0), "what it says of a closed gripper"),
+    key(
+        "serl_http.gripper_open",
+        "",
+        Number(-1.0, 2.0),
+        "what it says of an open gripper; about 0.31 for a Robotiq",
+    ),
+    key(
+        "serl_http.gripper_by",
+        "",
+        OneOf(&["open-close", "move"]),
+        "the routes that the gripper is told by: `/open_gripper` and `/close_gripper`, or `/move_gripper`",
+    ),
+    key(
+        "serl_http.gripper_close_target",
+        "",
+        Integer(0, 255),
+        "what `/move_gripper` is sent to close",
+    ),
+    key(
+        "serl_http.gripper_open_target",
+        "",
+        Integer(0, 255),
+        "what `/move_gripper` is sent to open",
+    ),
+    key(
+        "serl_http.gripper_latches",
+        "",
+        Bool,
+        "the server forgets a first `open` since it believes that it has opened; `/move_gripper` then opens",
+    ),
+    key(
+        "serl_http.compliance.translational_stiffness",
+        "N/m",
+        Number(0.0, 6000.0),
+        "spring of the controller",
+    ),
+    key("serl_http.compliance.translational_damping", "Ns/m", Number(0.0, 400.0), "its damping"),
+    key(
+        "serl_http.compliance.rotational_stiffness",
+        "Nm/rad",
+        Number(0.0, 300.0),
+        "the same for turning",
+    ),
+    key("serl_http.compliance.rotational_damping", "Nms/rad", Number(0.0, 30.0), "its damping"),
+    key(
+        "serl_http.compliance.nullspace_stiffness",
+        "",
+        Number(0.0, 100.0),
+        "spring towards the joints at the start",
+    ),
+    key(
+        "serl_http.compliance.joint1_nullspace_stiffness",
+        "",
+        Number(0.0, 100.0),
+        "the same for the first joint",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_x",
+        "m",
+        Number(0.0, 0.1),
+        "how far the spring is drawn at most, x",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_y",
+        "m",
+        Number(0.0, 0.1),
+        "how far the spring is drawn at most, y",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_z",
+        "m",
+        Number(0.0, 0.1),
+        "how far the spring is drawn at most, z",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_neg_x",
+        "m",
+        Number(0.0, 0.1),
+        "the same against the axis, x",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_neg_y",
+        "m",
+        Number(0.0, 0.1),
+        "the same against the axis, y",
+    ),
+    key(
+        "serl_http.compliance.translational_clip_neg_z",
+        "m",
+        Number(0.0, 0.1),
+        "the same against the axis, z",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_x",
+        "",
+        Number(0.0, 0.1),
+        "half the angle that it is turned at most, x",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_y",
+        "",
+        Number(0.0, 0.1),
+        "half the angle that it is turned at most, y",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_z",
+        "",
+        Number(0.0, 0.1),
+        "half the angle that it is turned at most, z",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_neg_x",
+        "",
+        Number(0.0, 0.1),
+        "the same against the axis, x",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_neg_y",
+        "",
+        Number(0.0, 0.1),
+        "the same against the axis, y",
+    ),
+    key(
+        "serl_http.compliance.rotational_clip_neg_z",
+        "",
+        Number(0.0, 0.1),
+        "the same against the axis, z",
+    ),
+    key(
+        "serl_http.compliance.translational_Ki",
+        "",
+        Number(0.0, 100.0),
+        "integral part of the controller",
+    ),
+    key("serl_http.compliance.rotational_Ki", "", Number(0.0, 100.0), "the same for turning"),
+    key(
+        "device.socket",
+        "",
+        Text,
+        "where `reins device` or `reins serve-cell` has this cell's other devices",
+    ),
+    key(
+        "device.clock",
+        "",
+        OneOf(&["real", "simulated"]),
+        "`simulated`: the other process's time passes as this one lets it",
     ),
     key("sim", "", Table, "settings of the simulated cell, checked by the simulator"),
 ];

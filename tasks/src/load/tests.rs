@@ -38,6 +38,29 @@ const CELL: &str = r#"
 name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
 camera = [{ name = "a", crop = { left = 0, top = 0, width = 64, height = 64 } }]
+device = {}
+serl_http.url = "http://localhost:5000"
+[serl_http.compliance]
+translational_stiffness = 0
+translational_damping = 0
+rotational_stiffness = 0
+rotational_damping = 0
+nullspace_stiffness = 0
+joint1_nullspace_stiffness = 0
+translational_clip_x = 0
+translational_clip_y = 0
+translational_clip_z = 0
+translational_clip_neg_x = 0
+translational_clip_neg_y = 0
+translational_clip_neg_z = 0
+rotational_clip_x = 0
+rotational_clip_y = 0
+rotational_clip_z = 0
+rotational_clip_neg_x = 0
+rotational_clip_neg_y = 0
+rotational_clip_neg_z = 0
+translational_Ki = 0
+rotational_Ki = 0
 "#;
 
 const TASK: &str = r#"
