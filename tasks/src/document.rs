@@ -45,7 +45,7 @@ pub fn configuration() -> String {
         "`[[camera]]` stands once for each camera. `crop` may be left out; then the whole picture \
          is kept. A simulated camera that is cropped takes pictures of 256x256.",
         CellConfig::KEYS,
-        &[("default", &CellConfig::defaults(&every_hand()))],
+        &[("default", &CellConfig::defaults(&every_table()))],
     );
     section(
         &mut text,
@@ -76,11 +76,11 @@ pub fn configuration() -> String {
     text
 }
 
-/// A cell that names each hand, so that its settings have defaults.
-fn every_hand() -> Table {
-    let settings = |hand: &str| (hand.to_owned(), Value::Table(Table::new()));
-    let teleop = ["spacemouse", "gamepad"].map(settings).into_iter().collect();
-    [("teleop".to_owned(), Value::Table(teleop))].into_iter().collect()
+/// A cell with every table that may be left out, so that its settings have defaults.
+fn every_table() -> Table {
+    let empty = |name: &str| (name.to_owned(), Value::Table(Table::new()));
+    let hands = ["spacemouse", "gamepad"].map(empty).into_iter().collect();
+    [empty("device"), ("teleop".to_owned(), Value::Table(hands))].into_iter().collect()
 }
 
 fn preset_hil_serl() -> Table {

@@ -80,14 +80,14 @@ impl Gamepad {
     ) -> Result<Self, GamepadError> {
         let gilrs = start()?;
         let GamepadConfig { name: wanted, map, dead_man } = config;
-        let (id, pad) = choose(&gilrs, wanted.as_deref())?;
+        let (id, pad) = pick(pads(&gilrs), wanted.as_deref())?;
         let newest = Shared::new(Newest::at_rest(host.now(), true));
         let watcher = Watcher { map, newest: newest.clone(), host: host.clone() };
         let ending = Arc::<AtomicBool>::default();
         let end = ending.clone();
         let thread = thread::Builder::new()
             .name("gamepad".into())
-            .spawn(move || watch(gilrs, id, wanted.as_deref(), watcher, &end))
+            .spawn(move || watch(gilrs, id, watcher, &end))
             .map_err(GamepadError::Thread)?;
         let watched = Watched::new(newest, [host, clock], dead_man, ending, Some(thread));
         Ok(Self { name: pad.name, watched })
@@ -167,10 +167,6 @@ fn pads(gilrs: &Gilrs) -> Vec<(GamepadId, Pad)> {
     gilrs.gamepads().map(pad).collect()
 }
 
-fn choose(gilrs: &Gilrs, wanted: Option<&str>) -> Result<(GamepadId, Pad), GamepadError> {
-    pick(pads(gilrs), wanted)
-}
-
 /// The first one that is meant.
 fn pick<I>(mut there: Vec<(I, Pad)>, wanted: Option<&str>) -> Result<(I, Pad), GamepadError> {
     if there.is_empty() {
@@ -187,24 +183,12 @@ fn pick<I>(mut there: Vec<(I, Pad)>, wanted: Option<&str>) -> Result<(I, Pad), G
     }
 }
 
-/// Until it is told to end; owns the pad.
-fn watch(
-    mut gilrs: Gilrs,
-    mut id: GamepadId,
-    wanted: Option<&str>,
-    mut watcher: Watcher,
-    ending: &AtomicBool,
-) {
+/// Until it is told to end; owns the pad. Waits for the same one when it is gone: another pad that
+/// happens to lie there at rest must not give the arm back to the policy.
+fn watch(mut gilrs: Gilrs, id: GamepadId, mut watcher: Watcher, ending: &AtomicBool) {
     while !ending.load(Ordering::SeqCst) {
         while gilrs.next_event().is_some() {}
-        let mut seen = look(&gilrs, id);
-        if seen.is_none()
-            && let Ok((other, _)) = choose(&gilrs, wanted)
-        {
-            id = other;
-            seen = look(&gilrs, id);
-        }
-        watcher.see(seen.as_ref());
+        watcher.see(look(&gilrs, id).as_ref());
         watcher.host.sleep_until(watcher.host.now() + TURN);
     }
 }
@@ -265,7 +249,8 @@ impl Watcher {
                 if newest.gone.is_none() {
                     tracing::warn!("the gamepad is gone; it is waited for");
                 }
-                newest.gone = Some("the gamepad was unplugged or switched off".into());
+                newest.gone =
+                    Some("the gamepad was unplugged or switched off; plug the same one in".into());
                 newest.twist = [0.0; 6];
                 newest.engaged = false;
                 newest.buttons.let_go();
