@@ -15,6 +15,7 @@ mod import;
 mod joint_reset;
 mod learner;
 mod new;
+mod probe;
 mod record;
 mod report;
 mod resume;
@@ -44,6 +45,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::ServeCell(serve) => serve_cell::run(&serve),
         Command::JointReset(reset) => joint_reset::run(&reset),
         Command::Classifier(classifier) => classifier::run(&classifier.command),
+        Command::Probe(probe) => probe::run(&probe),
         Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }

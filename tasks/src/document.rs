@@ -80,12 +80,12 @@ pub fn configuration() -> String {
     text
 }
 
-/// Of a cell file with all tables that may be left out.
+/// A cell with every table that may be left out, so that its settings have defaults.
 fn every_table() -> Table {
-    ["serl_http", "device"]
-        .map(|name| (name.to_owned(), Value::Table(Table::new())))
-        .into_iter()
-        .collect()
+    let empty = |name: &str| (name.to_owned(), Value::Table(Table::new()));
+    let hands = ["spacemouse", "gamepad"].map(empty).into_iter().collect();
+    let tables = ["serl_http", "device"].map(empty).into_iter();
+    tables.chain([("teleop".to_owned(), Value::Table(hands))]).collect()
 }
 
 fn preset_hil_serl() -> Table {

@@ -39,6 +39,7 @@ name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
 camera = [{ name = "a", crop = { left = 0, top = 0, width = 64, height = 64 } }]
 device = {}
+teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" } }
 serl_http.url = "http://localhost:5000"
 [serl_http.compliance]
 translational_stiffness = 0
