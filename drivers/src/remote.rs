@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod cell;
 mod client;
-mod frame;
+pub(crate) mod frame;
 mod line;
 mod message;
 mod server;
