@@ -24,7 +24,7 @@ pub use message::DeviceFormat;
 pub use settings::{DeviceSettings, Fixed, Source, View};
 pub use survey::{Survey, survey};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraInfo {
     pub name: String,
     pub width: u16,

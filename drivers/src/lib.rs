@@ -5,6 +5,7 @@
 pub mod arm;
 pub mod camera;
 pub mod cell;
+pub mod conformance;
 pub mod gate;
 pub mod gripper;
 pub mod guarded;
@@ -13,7 +14,7 @@ pub mod teleop;
 
 pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
-pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
+pub use cell::{EpisodeBrief, Fixture, FixtureError, NoSensor, SuccessSensor};
 pub use gate::{
     Command, Gate, GateCounts, GateLimits, GateReport, GripperLimits, SafeGrip, SafeTarget,
     WorkspaceBox,

@@ -43,6 +43,11 @@ impl SafeTarget {
         Self { pose, valid_until }
     }
 
+    /// For the tests of a driver by itself.
+    pub(crate) fn under_test(pose: Pose, valid_until: Timestamp) -> Self {
+        Self::new(pose, valid_until)
+    }
+
     /// Base frame → TCP.
     pub fn pose(&self) -> &Pose {
         &self.pose
