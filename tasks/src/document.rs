@@ -43,7 +43,9 @@ pub fn configuration() -> String {
         &mut text,
         "The cell file",
         "`[[camera]]` stands once for each camera. `crop` may be left out; then the whole picture \
-         is kept. A simulated camera that is cropped takes pictures of 256x256.",
+         is kept. A simulated camera that is cropped takes pictures of 256x256. `[camera.capture]` \
+         belongs to a camera that is opened here (docs/cameras.md); cameras with the same one are \
+         parts of one device's picture.",
         CellConfig::KEYS,
         &[("default", &CellConfig::defaults(&none))],
     );

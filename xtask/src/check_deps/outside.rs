@@ -21,7 +21,8 @@ const PLACES: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["console/"]),
-    ("opencv", &["drivers/src/camera/opencv.rs"]),
+    ("opencv", &["lens/"]),
+    ("v4l", &["lens/src/list.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),
     ("hidapi", &["drivers/src/teleop/spacemouse.rs"]),
 ];
