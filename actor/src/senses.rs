@@ -376,8 +376,7 @@ mod tests {
             Err(Miss::Late(reason)) => reason.contains("100ms").into(),
             Err(Miss::Lost(_)) => 0,
         };
-        let kept: Vec<u64> =
-            in_step(taken, Duration::from_millis(51)).iter().map(fits).collect();
+        let kept: Vec<u64> = in_step(taken, Duration::from_millis(51)).iter().map(fits).collect();
         assert_eq!(kept, [1, 149, 0, 200]);
     }
 

@@ -1,6 +1,6 @@
 //! A source of pictures. Only the newest one counts.
 //!
-//! What opens a device is a process of its own, `reins-lens`: see [`device`].
+//! What opens a device is a process of its own, `reins-lens`.
 
 use std::time::Duration;
 

@@ -51,6 +51,8 @@ impl Stream {
             "the address must begin with http://; for others write a GStreamer pipeline"
         );
         let agent: Agent = Agent::config_builder()
+            // A camera is near.
+            .proxy(None)
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_recv_response(Some(ANSWER_MAX))
             .build()
@@ -145,7 +147,10 @@ impl Pictures for Stream {
             }
             self.broken += 1;
             let bytes = part.len();
-            ensure!(self.broken < BROKEN_MAX, "its parts are no pictures (the last has {bytes} bytes)");
+            ensure!(
+                self.broken < BROKEN_MAX,
+                "its parts are no pictures (the last has {bytes} bytes)"
+            );
         }
     }
 

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 
 fn talk() -> anyhow::Result<()> {
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let order = message::receive(&mut socket)
+    let order: Order = message::receive(&mut socket)
         .context("this program opens cameras for `reins`, which starts it; see `reins probe`")?;
     end_with(socket.try_clone()?)?;
     let last = match order {

@@ -14,8 +14,16 @@ pub struct Parts<R> {
     body: R,
     /// Without dashes at its beginning.
     boundary: Vec<u8>,
-    /// The boundary before the next part has been read.
-    at_part: bool,
+    place: Place,
+}
+
+/// What has been read up to here.
+enum Place {
+    Between,
+    /// The boundary before the next part.
+    AtPart,
+    /// The boundary after the last part.
+    Over,
 }
 
 enum Line {
@@ -27,27 +35,20 @@ enum Line {
 impl<R: BufRead> Parts<R> {
     pub fn new(body: R, boundary: &str) -> Self {
         let boundary = boundary.trim_start_matches('-').as_bytes().to_vec();
-        Self { body, boundary, at_part: false }
+        Self { body, boundary, place: Place::Between }
     }
 
     /// Waits for the next part; none at the end of the stream.
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        if !self.at_part {
-            let mut skipped = 0;
-            loop {
-                let mut line = Vec::new();
-                if self.line(&mut line, PART_MAX)? == 0 {
+        match self.place {
+            Place::Between => {
+                if !self.found_boundary()? {
                     return Ok(None);
                 }
-                match self.kind_of(&line) {
-                    Line::Boundary => break,
-                    Line::Last => return Ok(None),
-                    Line::Other => skipped += line.len(),
-                }
-                limit(skipped, PART_MAX, "bytes between two parts")?;
             }
+            Place::AtPart => self.place = Place::Between,
+            Place::Over => return Ok(None),
         }
-        self.at_part = false;
         match self.headers()? {
             Some(length) => {
                 limit(length, PART_MAX, "bytes in a part")?;
@@ -56,6 +57,24 @@ impl<R: BufRead> Parts<R> {
                 Ok(Some(part))
             }
             None => self.up_to_boundary(),
+        }
+    }
+
+    /// Reads up to the next part; false at the end of the stream.
+    fn found_boundary(&mut self) -> Result<bool> {
+        let mut line = Vec::new();
+        let mut skipped = 0;
+        loop {
+            line.clear();
+            if self.line(&mut line, PART_MAX)? == 0 {
+                return Ok(false);
+            }
+            match self.kind_of(&line) {
+                Line::Boundary => return Ok(true),
+                Line::Last => return Ok(false),
+                Line::Other => skipped += line.len(),
+            }
+            limit(skipped, PART_MAX, "bytes between two parts")?;
         }
     }
 
@@ -91,17 +110,19 @@ impl<R: BufRead> Parts<R> {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             limit(part.len(), PART_MAX, "bytes in a part")?;
-            if let Line::Boundary | Line::Last = self.kind_of(&part[start..]) {
-                part.truncate(start);
-                // The line break before a boundary belongs to the boundary.
-                for end in [b'\n', b'\r'] {
-                    if part.last() == Some(&end) {
-                        part.pop();
-                    }
+            self.place = match self.kind_of(&part[start..]) {
+                Line::Boundary => Place::AtPart,
+                Line::Last => Place::Over,
+                Line::Other => continue,
+            };
+            part.truncate(start);
+            // The line break before a boundary belongs to the boundary.
+            for end in [b'\n', b'\r'] {
+                if part.last() == Some(&end) {
+                    part.pop();
                 }
-                self.at_part = true;
-                return Ok(Some(part));
             }
+            return Ok(Some(part));
         }
     }
 

@@ -13,7 +13,8 @@ pub const NAMES: &str = "/dev/v4l";
 
 /// The node behind a path, or behind a name below `by-id` or `by-path` of `names`.
 pub fn find(given: &Path, names: &Path) -> anyhow::Result<PathBuf> {
-    let places = [given.to_owned(), names.join("by-id").join(given), names.join("by-path").join(given)];
+    let places =
+        [given.to_owned(), names.join("by-id").join(given), names.join("by-path").join(given)];
     let tried = if given.components().count() == 1 { &places[..] } else { &places[..1] };
     let Some(found) = tried.iter().find(|place| place.exists()) else {
         bail!(
@@ -46,12 +47,15 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         let (node, names) = (root.join("video2"), root.join("v4l"));
         fs::write(&node, "").unwrap();
-        for (kind, name) in [("by-id", "usb-Maker_Eye-index0"), ("by-path", "pci-0000:00-usb-0:2")] {
+        for (kind, name) in [("by-id", "usb-Maker_Eye-index0"), ("by-path", "pci-0000:00-usb-0:2")]
+        {
             fs::create_dir_all(names.join(kind)).unwrap();
             symlink("../../video2", names.join(kind).join(name)).unwrap();
         }
         let by_id = names.join("by-id/usb-Maker_Eye-index0");
-        for given in [&*node, Path::new("usb-Maker_Eye-index0"), Path::new("pci-0000:00-usb-0:2"), &by_id] {
+        for given in
+            [&*node, Path::new("usb-Maker_Eye-index0"), Path::new("pci-0000:00-usb-0:2"), &by_id]
+        {
             assert_eq!(find(given, &names).unwrap(), node, "{}", given.display());
         }
         let error = find(Path::new("usb-Maker_Other"), &names).unwrap_err().to_string();

@@ -6,9 +6,7 @@ use anyhow::{Context, bail, ensure};
 use drivers::camera::View;
 use opencv::{
     core::{CV_8U, CV_16U, Mat, Rect, Size},
-    imgproc::{
-        COLOR_BGR2RGB, COLOR_BGRA2RGB, COLOR_GRAY2RGB, INTER_LINEAR, cvt_color_def, resize,
-    },
+    imgproc::{COLOR_BGR2RGB, COLOR_BGRA2RGB, COLOR_GRAY2RGB, INTER_LINEAR, cvt_color_def, resize},
     prelude::*,
 };
 use wire::Frame;
@@ -25,11 +23,10 @@ pub fn check(image: &Mat, asked: Option<[u32; 2]>, views: &[View]) -> anyhow::Re
     }
     for view in views {
         let Some(crop) = view.crop else { continue };
-        let ends = (i32::from(crop.left) + i32::from(crop.width), {
-            i32::from(crop.top) + i32::from(crop.height)
-        });
+        let right = i32::from(crop.left) + i32::from(crop.width);
+        let bottom = i32::from(crop.top) + i32::from(crop.height);
         ensure!(
-            crop.width > 0 && crop.height > 0 && ends.0 <= width && ends.1 <= height,
+            crop.width > 0 && crop.height > 0 && right <= width && bottom <= height,
             "the crop {}x{} at ({}, {}) is not inside its picture of {width}x{height}: make left + \
              width and top + height fit",
             crop.width,

@@ -18,8 +18,8 @@ use sim::{
 use tasks::{
     CellConfig, TaskConfig,
     cell::{
-        ArmDriver, CameraConfig, CameraDriver, CaptureConfig, DeviceClock, FixtureDriver, GripperDriver,
-        SuccessDriver, TeleopDriver,
+        ArmDriver, CameraConfig, CameraDriver, CaptureConfig, DeviceClock, FixtureDriver,
+        GripperDriver, SuccessDriver, TeleopDriver,
     },
 };
 use toml::{Table, Value};

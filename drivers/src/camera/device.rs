@@ -246,8 +246,7 @@ impl Keeper {
 
     /// One life of a lens.
     fn follow(&self) -> End {
-        let order =
-            Order::Open { settings: self.settings.clone(), views: self.views.clone() };
+        let order = Order::Open { settings: self.settings.clone(), views: self.views.clone() };
         let mut running = match self.lens.start(&order) {
             Ok(running) => running,
             Err(error) => return End::NotOpened(error.to_string()),
@@ -274,7 +273,9 @@ impl Keeper {
                 }
                 Ok(Report::Ended) => break Ok(()),
                 Ok(Report::Failed(reason)) => break Err(reason),
-                Ok(other) => break Err(format!("its process says what does not belong: {other:?}")),
+                Ok(other) => {
+                    break Err(format!("its process says what does not belong: {other:?}"));
+                }
                 Err(error) => break Err(self.silence(&error, opened)),
             }
         };
@@ -335,9 +336,10 @@ impl Keeper {
 
     fn keep(&self, Picture { grabbed_ns, views }: Picture) -> Result<(), String> {
         let fits = views.len() == self.views.len()
-            && views.iter().zip(&self.views).all(|(frame, view)| {
-                (frame.width, frame.height) == (view.width, view.height)
-            });
+            && views
+                .iter()
+                .zip(&self.views)
+                .all(|(frame, view)| (frame.width, frame.height) == (view.width, view.height));
         if !fits {
             return Err(format!("its process gives other views than asked for: {views:?}"));
         }

@@ -89,7 +89,7 @@ impl Lens {
     }
 
     pub(super) fn start(&self, order: &Order) -> io::Result<Running> {
-        let (mut socket, theirs) = UnixStream::pair()?;
+        let (socket, theirs) = UnixStream::pair()?;
         let mut command = Command::new(&self.program);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped());
         // Ctrl-C at the terminal is for whoever holds the camera.
@@ -108,8 +108,9 @@ impl Lens {
             }
             last
         })?;
-        message::send(&mut socket, order)?;
-        Ok(Running { socket, process, words: Some(reader) })
+        let mut running = Running { socket, process, words: Some(reader) };
+        message::send(&mut running.socket, order)?;
+        Ok(running)
     }
 }
 

@@ -19,10 +19,7 @@ pub fn receive<M: Message>(stream: &mut impl Read) -> std::io::Result<M> {
 }
 
 /// The length is checked before anything is allocated.
-pub fn receive_within<M: Message>(
-    stream: &mut impl Read,
-    body_max: usize,
-) -> std::io::Result<M> {
+pub fn receive_within<M: Message>(stream: &mut impl Read, body_max: usize) -> std::io::Result<M> {
     let mut bytes = vec![0; HEADER_LEN];
     stream.read_exact(&mut bytes)?;
     let length: [u8; 4] = bytes[LENGTH].try_into().map_err(invalid)?;

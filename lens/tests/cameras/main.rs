@@ -222,7 +222,8 @@ fn a_stream_is_shown_without_delay() {
 #[test]
 fn a_short_stall_makes_a_picture_stale_and_the_next_is_fresh() {
     let server = Server::start();
-    let patient = DeviceSettings { silent_max: PATIENCE, ..settings(Source::Http(server.address())) };
+    let patient =
+        DeviceSettings { silent_max: PATIENCE, ..settings(Source::Http(server.address())) };
     let mut camera = one(&patient);
     let fresh = Duration::from_millis(200);
     wait_for("a fresh picture", || camera.latest(fresh).ok());

@@ -1,6 +1,9 @@
 //! Pictures that say their number, which way is up and which colour is which.
 
-use opencv::{core::Mat, imgproc::cvt_color_def, prelude::*};
+use opencv::{
+    core::{Mat, Vec3b},
+    imgproc::{COLOR_RGB2BGR, cvt_color_def},
+};
 use wire::Frame;
 
 pub const WIDTH: u16 = 64;
@@ -28,12 +31,11 @@ pub fn rgb(number: u8) -> Frame {
 pub fn bgr(number: u8) -> Mat {
     let frame = rgb(number);
     let rows = frame.pixels.chunks(3 * usize::from(WIDTH));
-    let pixels: Vec<Vec<opencv::core::Vec3b>> = rows
-        .map(|row| row.chunks(3).map(|p| opencv::core::Vec3b::from([p[0], p[1], p[2]])).collect())
-        .collect();
+    let pixels: Vec<Vec<Vec3b>> =
+        rows.map(|row| row.chunks(3).map(|p| Vec3b::from([p[0], p[1], p[2]])).collect()).collect();
     let rgb = Mat::from_slice_2d(&pixels).unwrap();
     let mut bgr = Mat::default();
-    cvt_color_def(&rgb, &mut bgr, opencv::imgproc::COLOR_RGB2BGR).unwrap();
+    cvt_color_def(&rgb, &mut bgr, COLOR_RGB2BGR).unwrap();
     bgr
 }
 

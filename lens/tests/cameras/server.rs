@@ -97,7 +97,8 @@ impl State {
         self.connections.fetch_add(1, Ordering::SeqCst);
         match *self.play.lock().unwrap() {
             Play::Page => {
-                let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello";
+                let page =
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello";
                 return stream.write_all(page.as_bytes());
             }
             Play::Refusal => {
@@ -117,7 +118,7 @@ impl State {
                 Play::Page | Play::Refusal => return Ok(()),
                 _ => self.sent.load(Ordering::SeqCst) + 1,
             };
-            let noise = play == Play::Noise || play == Play::SomeNoise && number % 3 == 0;
+            let noise = play == Play::Noise || play == Play::SomeNoise && number.is_multiple_of(3);
             let mut picture = Vector::new();
             imencode(".jpg", &scene::bgr(number as u8), &mut picture, &Vector::new()).unwrap();
             let part = if noise { b"no picture".to_vec() } else { picture.to_vec() };

@@ -131,7 +131,7 @@ fn what_a_camera_cannot_be_asked_for_is_refused() {
     let camera = |name: &str, driver: &str, capture: &str| {
         format!("[[camera]]\nname = '{name}'\ndriver = '{driver}'\n{capture}\n")
     };
-    let of = |driver, keys| camera("a", driver, &format!("capture = {{ source = 's', {keys} }}"));
+    let of = |driver, keys| camera("a", driver, &format!("[camera.capture]\nsource = 's'\n{keys}"));
     for (cameras, wrong) in [
         (camera("a", "v4l2", ""), "nothing says which camera"),
         (of("sim", ""), "opened here"),
@@ -141,7 +141,10 @@ fn what_a_camera_cannot_be_asked_for_is_refused() {
         (of("v4l2", "repeat = true"), "recordings"),
         (of("v4l2", "pixel_format = 'MJPEG'"), "four letters"),
         (of("v4l2", "exposure_us = 0"), "exposure_us"),
-        (of("v4l2", "") + &camera("b", "v4l2", "capture = { source = 's', fps = 9 }"), "camera a too"),
+        (
+            of("v4l2", "") + &camera("b", "v4l2", "capture = { source = 's', fps = 9 }"),
+            "camera a too",
+        ),
     ] {
         let error = CellConfig::from_toml(&format!("{head}{cameras}"), "cell").unwrap_err();
         assert!(error.to_string().contains(wrong), "{wrong}: {error}");

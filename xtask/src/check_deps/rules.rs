@@ -116,13 +116,16 @@ mod test {
 
     #[test]
     fn only_the_process_that_opens_cameras_loads_opencv() {
-        check("drivers -> opencv", &[
-            "actor may not reach OpenCV: actor -> drivers -> opencv",
-            "console may not reach OpenCV: console -> drivers -> opencv",
-            "drivers may not reach OpenCV: drivers -> opencv",
-            "reins may not reach OpenCV: reins -> drivers -> opencv",
-            "sim may not reach OpenCV: sim -> drivers -> opencv",
-        ]);
+        check(
+            "drivers -> opencv",
+            &[
+                "actor may not reach OpenCV: actor -> drivers -> opencv",
+                "console may not reach OpenCV: console -> drivers -> opencv",
+                "drivers may not reach OpenCV: drivers -> opencv",
+                "reins may not reach OpenCV: reins -> drivers -> opencv",
+                "sim may not reach OpenCV: sim -> drivers -> opencv",
+            ],
+        );
         check(
             "reins -> lens",
             &["reins may not use lens", "reins may not reach OpenCV: reins -> lens -> opencv"],
