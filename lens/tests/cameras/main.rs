@@ -5,11 +5,22 @@
 mod scene;
 mod server;
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use drivers::{
     Camera, CameraError, Crop, Cropped, Stamped,
-    camera::{Device, DeviceCamera, DeviceSettings, Fixed, Lens, Source, View, survey},
+    camera::{
+        Device, DeviceCamera, DeviceSettings, Fixed, Lens, Source, View,
+        message::{self, Order, Report},
+        survey,
+    },
 };
 use opencv::{
     core::{Size, Vector},
@@ -78,7 +89,7 @@ fn film(folder: &Path, pictures: u8, fps: f64) -> Source {
     let path = folder.join("film.avi");
     let size = Size::new(WIDTH.into(), HEIGHT.into());
     let code = VideoWriter::fourcc('M', 'J', 'P', 'G').unwrap();
-    let mut writer = VideoWriter::new(&path.to_string_lossy(), code, fps, size, true).unwrap();
+    let mut writer = VideoWriter::new(&path, code, fps, size, true).unwrap();
     for number in 0..pictures {
         writer.write(&scene::bgr(number)).unwrap();
     }
@@ -90,7 +101,7 @@ fn film(folder: &Path, pictures: u8, fps: f64) -> Source {
 fn images(folder: &Path, pictures: u8) -> Source {
     for number in 0..pictures {
         let path = folder.join(format!("{number:03}.png"));
-        imwrite(&path.to_string_lossy(), &scene::bgr(number), &Vector::new()).unwrap();
+        imwrite(&path, &scene::bgr(number), &Vector::new()).unwrap();
     }
     let pattern = folder.join("%03d.png").to_string_lossy().into_owned();
     Source::Images { pattern, repeat: true }
@@ -374,9 +385,28 @@ fn cameras_that_are_plugged_in_are_listed() {
 }
 
 #[test]
+fn the_process_ends_with_whoever_holds_it() {
+    let server = Server::start();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reins-lens"));
+    let mut process = command.stdin(OwnedFd::from(theirs)).spawn().unwrap();
+    drop(command);
+    let settings = settings(Source::Http(server.address()));
+    message::send(&mut ours, &Order::Open { settings, views: vec![WHOLE] }).unwrap();
+    let opened: Report = message::receive(&mut ours).unwrap();
+    assert!(matches!(opened, Report::Opened(_)), "{opened:?}");
+    // It waits for a picture that does not come.
+    server.play(Play::Stall);
+    assert_eq!(process.try_wait().unwrap(), None);
+    drop(ours);
+    let status = wait_for("its end", || process.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+}
+
+#[test]
 fn the_process_does_nothing_without_an_order() {
-    let mut alone = std::process::Command::new(env!("CARGO_BIN_EXE_reins-lens"));
-    let output = alone.stdin(std::process::Stdio::null()).output().unwrap();
+    let mut alone = Command::new(env!("CARGO_BIN_EXE_reins-lens"));
+    let output = alone.stdin(Stdio::null()).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && words.contains("which starts it"), "{words}");
 }

@@ -121,7 +121,7 @@ impl State {
             let noise = play == Play::Noise || play == Play::SomeNoise && number.is_multiple_of(3);
             let mut picture = Vector::new();
             imencode(".jpg", &scene::bgr(number as u8), &mut picture, &Vector::new()).unwrap();
-            let part = if noise { b"no picture".to_vec() } else { picture.to_vec() };
+            let part = if noise { b"no picture".to_vec() } else { picture.iter().collect() };
             // Every other part says its length.
             let length = match number % 2 {
                 0 => format!("Content-Length: {}\r\n", part.len()),
