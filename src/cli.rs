@@ -56,6 +56,8 @@ pub enum Command {
     Certs(Certs),
     /// Check a configuration and this machine, and say how to mend what is wrong.
     Doctor(Doctor),
+    /// List the devices that are plugged into this machine; with --cell, watch those of a cell.
+    Probe(Probe),
 }
 
 const RUNS: &str = "runs";
@@ -529,6 +531,22 @@ pub struct Certs {
     /// new folder gets one for this machine alone.
     #[arg(long, value_name = "HOST")]
     pub learner: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// Open the devices of this cell and say how often they speak, how old that is, and what moves.
+    #[arg(long, value_name = "FILE")]
+    pub cell: Option<PathBuf>,
+    /// How long they are watched.
+    #[arg(
+        long, value_name = "S", default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub seconds: u64,
+    /// Watch every SpaceMouse that can be read instead, and say which one is touched.
+    #[arg(long, conflicts_with = "cell")]
+    pub touch: bool,
 }
 
 #[derive(Debug, Args)]

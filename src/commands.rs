@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod learner;
 mod new;
+mod probe;
 mod record;
 mod report;
 mod resume;
@@ -40,6 +41,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::View(view) => crate::view::run(crate::run_dir::RunDir::find(&view.run)?.path()),
         Command::Device(device) => device::run(&device),
         Command::Classifier(classifier) => classifier::run(&classifier.command),
+        Command::Probe(probe) => probe::run(&probe),
         Command::Certs(certs) => certs::run(&certs),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }

@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod link_threads;
 mod parts;
+mod probe;
 mod progress;
 mod report;
 mod results;

@@ -6,3 +6,4 @@ pub mod cell;
 pub mod learner;
 pub mod link;
 pub mod networks;
+pub mod teleop;

@@ -18,6 +18,7 @@ mod imitation;
 mod link;
 mod link_cuts;
 mod lockstep_resume;
+mod probe;
 mod process_faults;
 mod record;
 mod recording;

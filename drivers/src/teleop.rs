@@ -10,6 +10,18 @@ use wire::Mark;
 
 use crate::{EpisodeBrief, Stamped};
 
+#[cfg(target_os = "linux")]
+mod buttons;
+#[cfg(target_os = "linux")]
+pub mod gamepad;
+#[cfg(target_os = "linux")]
+mod newest;
+#[cfg(target_os = "linux")]
+pub mod spacemouse;
+
+#[cfg(target_os = "linux")]
+pub use buttons::ButtonRole;
+
 /// What the hand does at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeleopSample {

@@ -44,10 +44,11 @@ pub fn go_on(
     json: bool,
 ) -> anyhow::Result<()> {
     let in_step = configuration.run.coupling.mode == CouplingMode::Lockstep;
+    let is_a_persons = page.console.is_some() || configuration.cell.teleop.driver.is_a_persons();
     ensure!(
-        page.console.is_none() || !in_step,
-        "run {} is in lockstep, which a person cannot drive: leave --console out, or begin another \
-         run without --lockstep",
+        !is_a_persons || !in_step,
+        "run {} is in lockstep, which a person cannot drive: leave --console out and take a cell with \
+         another teleop.driver, or begin another run without --lockstep",
         run_dir.name()
     );
     let shutdown = shutdown::on_signal()?;

@@ -132,9 +132,10 @@ impl Cell {
         }
         let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
             TeleopDriver::None => None,
-            TeleopDriver::Scripted | TeleopDriver::Device => {
-                Some(Box::new(RemoteTeleop::at(socket, clock.clone())))
-            }
+            TeleopDriver::Scripted
+            | TeleopDriver::Device
+            | TeleopDriver::Spacemouse
+            | TeleopDriver::Gamepad => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
         };
         Ok(Self {
             clock,
@@ -300,6 +301,10 @@ impl<'a> Sources<'a> {
             TeleopDriver::Device => {
                 Some(Box::new(RemoteTeleop::at(self.socket()?, self.clock.clone())))
             }
+            TeleopDriver::Spacemouse | TeleopDriver::Gamepad => {
+                let hand = super::teleop::open(&self.cell.teleop, self.clock.clone());
+                hand.context("opening the teleop device")?.map(|(_, hand)| hand)
+            }
         })
     }
 
@@ -437,6 +442,9 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
     let mut scale = Table::new();
     scale.insert("linear_m".into(), Value::Float(task.action.translation_m));
     scale.insert("angular_rad".into(), Value::Float(task.action.rotation_rad));
+    if cell.teleop.driver.is_a_persons() {
+        table.insert("clock".into(), Value::String("real".into()));
+    }
     table.insert("cameras".into(), Value::Array(cameras));
     table.insert("action_scale".into(), Value::Table(scale));
     table.insert(

@@ -19,6 +19,9 @@ use crate::{
 };
 
 mod keys;
+mod teleop;
+
+pub use teleop::{GamepadConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -295,36 +298,6 @@ pub struct Crop {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TeleopConfig {
-    pub driver: TeleopDriver,
-    /// A sample older than this counts as lost.
-    pub age_max_ms: u64,
-    /// Rest this long gives control back to the policy.
-    pub release_hold_ms: u64,
-}
-
-impl TeleopConfig {
-    pub fn age_max(&self) -> Duration {
-        Duration::from_millis(self.age_max_ms)
-    }
-
-    pub fn release_hold(&self) -> Duration {
-        Duration::from_millis(self.release_hold_ms)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TeleopDriver {
-    None,
-    /// The simulated operator.
-    Scripted,
-    /// The one of another process.
-    Device,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FixtureConfig {
     pub driver: FixtureDriver,
     /// How long a person has.
@@ -466,11 +439,13 @@ impl ConfigFile for CellConfig {
             let device = load::built_in(include_str!("cell/device.toml"));
             defaults.insert("device".into(), Value::Table(device));
         }
+        teleop::add_defaults(&mut defaults, given);
         defaults
     }
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.limits.faults();
+        faults.extend(self.teleop.faults());
         let clock = self.device.as_ref().map(|device| device.clock);
         if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
             faults.push(Fault::new(

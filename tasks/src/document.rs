@@ -47,7 +47,7 @@ pub fn configuration() -> String {
          belongs to a camera that is opened here (docs/cameras.md); cameras with the same one are \
          parts of one device's picture.",
         CellConfig::KEYS,
-        &[("default", &CellConfig::defaults(&none))],
+        &[("default", &CellConfig::defaults(&every_hand()))],
     );
     section(
         &mut text,
@@ -76,6 +76,13 @@ pub fn configuration() -> String {
         &[("default", &FaultScript::defaults(&none))],
     );
     text
+}
+
+/// A cell that names each hand, so that its settings have defaults.
+fn every_hand() -> Table {
+    let settings = |hand: &str| (hand.to_owned(), Value::Table(Table::new()));
+    let teleop = ["spacemouse", "gamepad"].map(settings).into_iter().collect();
+    [("teleop".to_owned(), Value::Table(teleop))].into_iter().collect()
 }
 
 fn preset_hil_serl() -> Table {

@@ -26,6 +26,8 @@ pub struct RemoteSuccess(Line);
 pub struct RemoteTeleop {
     line: Line,
     clock: Arc<dyn Clock>,
+    /// As the device said last.
+    dead_man: Option<Duration>,
 }
 
 pub struct RemoteCamera {
@@ -75,14 +77,17 @@ impl SuccessSensor for RemoteSuccess {
 
 impl RemoteTeleop {
     pub fn at(path: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { line: Line::to(path), clock }
+        Self { line: Line::to(path), clock, dead_man: None }
     }
 }
 
 impl Teleop for RemoteTeleop {
     fn sample(&mut self) -> Result<Stamped<TeleopSample>, TeleopError> {
         match self.line.ask(&DeviceRequest::Sample) {
-            Ok(DeviceReply::Sample(sample)) => sample.map(|sample| sample.stamped(&*self.clock)),
+            Ok(DeviceReply::Sample(sample, dead_man)) => {
+                self.dead_man = dead_man;
+                sample.map(|sample| sample.stamped(&*self.clock))
+            }
             other => Err(TeleopError::Gone(reason(other))),
         }
     }
@@ -99,6 +104,10 @@ impl Teleop for RemoteTeleop {
         if let Err(error) = self.line.tell(&DeviceRequest::Announce(*brief)) {
             tracing::warn!("the person was not told what comes next: {error}");
         }
+    }
+
+    fn dead_man(&self) -> Option<Duration> {
+        self.dead_man
     }
 }
 

@@ -16,7 +16,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum DeviceRequest {
     Arm(ArmRequest),
-    Picture { camera: String, age_max: Duration },
+    Picture {
+        camera: String,
+        age_max: Duration,
+    },
     Sample,
     Announce(EpisodeBrief),
     Prepare(EpisodeBrief),
@@ -56,7 +59,8 @@ pub(super) enum DeviceReply {
     /// Why the arm did not do it.
     Failed(ArmError),
     Picture(Result<Aged<Frame>, CameraError>),
-    Sample(Result<Aged<TeleopSample>, TeleopError>),
+    /// And how long the newest sample moves the arm at most.
+    Sample(Result<Aged<TeleopSample>, TeleopError>, Option<Duration>),
     Prepared(Result<(), FixtureError>),
     /// `None` where nothing looks.
     Succeeded(Option<bool>),

@@ -162,7 +162,10 @@ impl Desk {
             DeviceRequest::Picture { camera, age_max } => {
                 DeviceReply::Picture(self.picture(camera, age_max))
             }
-            DeviceRequest::Sample => DeviceReply::Sample(self.sample()),
+            DeviceRequest::Sample => {
+                let (sample, dead_man) = self.sample();
+                DeviceReply::Sample(sample, dead_man)
+            }
             DeviceRequest::Announce(brief) => {
                 if let Some(teleop) = &mut *lock(&self.teleop) {
                     teleop.announce(&brief);
@@ -206,10 +209,13 @@ impl Desk {
         Err(CameraError::Device { camera: name, reason: reason.into() })
     }
 
-    fn sample(&self) -> Result<Aged<TeleopSample>, TeleopError> {
+    fn sample(&self) -> (Result<Aged<TeleopSample>, TeleopError>, Option<Duration>) {
         match &mut *lock(&self.teleop) {
-            Some(teleop) => teleop.sample().map(|sample| Aged::of(sample, &*self.clock)),
-            None => Err(TeleopError::Gone("the device serves none".into())),
+            Some(teleop) => {
+                let sample = teleop.sample().map(|sample| Aged::of(sample, &*self.clock));
+                (sample, teleop.dead_man())
+            }
+            None => (Err(TeleopError::Gone("the device serves none".into())), None),
         }
     }
 

@@ -98,6 +98,10 @@ impl Teleop for Props {
     fn mark(&mut self) -> Option<Mark> {
         Some(Mark::Failure)
     }
+
+    fn dead_man(&self) -> Option<Duration> {
+        Some(DEAD_MAN)
+    }
 }
 
 impl Fixture for Props {
@@ -118,6 +122,7 @@ impl SuccessSensor for Props {
     }
 }
 
+const DEAD_MAN: Duration = Duration::from_millis(150);
 /// Of what the hand says.
 const AGE: Duration = Duration::from_millis(70);
 
@@ -268,7 +273,9 @@ fn the_rest_of_the_cell_is_served_too() {
     let unknown = picture(CameraInfo { name: "side".into(), ..info }, AGE).unwrap_err();
     assert!(unknown.to_string().contains("no such camera"), "{unknown}");
 
-    let hand = RemoteTeleop::at(&path, clock.clone()).sample().unwrap();
+    let mut teleop = RemoteTeleop::at(&path, clock.clone());
+    let hand = teleop.sample().unwrap();
+    assert_eq!(teleop.dead_man(), Some(DEAD_MAN));
     let age = wire::Clock::now(&*clock).since(hand.at);
     assert!(age >= AGE, "the sample became younger on its way: {age:?}");
     assert_eq!(hand.value, PUSH);

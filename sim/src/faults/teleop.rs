@@ -1,6 +1,6 @@
 //! A teleop device that is late, gets stuck or goes away. The person behind it goes on as before.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use drivers::{EpisodeBrief, Stamped, Teleop, TeleopError, TeleopSample};
 use wire::{Clock, Mark, Timestamp};
@@ -62,5 +62,9 @@ impl Teleop for FaultyTeleop {
 
     fn announce(&mut self, brief: &EpisodeBrief) {
         self.inner.announce(brief);
+    }
+
+    fn dead_man(&self) -> Option<Duration> {
+        self.inner.dead_man()
     }
 }

@@ -3,18 +3,49 @@
 use std::f64::consts::PI;
 
 use crate::schema::{
-    Allowed::{Bool, Integer, Number, OneOf, Table, Text, Vector},
+    Allowed::{self, Bool, Either, Integer, List, Number, OneOf, Table, Text, Vector},
     Key, key,
 };
 
+/// Of a SpaceMouse's cap, with their signs.
+const AXES: &[&str] =
+    &["+x", "-x", "+y", "-y", "+z", "-z", "+rx", "-rx", "+ry", "-ry", "+rz", "-rz", "0"];
+
+const ROLES: &[&str] = &[
+    "none",
+    "gripper-close",
+    "gripper-open",
+    "gripper-toggle",
+    "mark-success",
+    "mark-failure",
+    "intervene",
+];
+
+/// Of a gamepad, by where they are.
+const BUTTONS: &[&str] = &[
+    "south",
+    "east",
+    "north",
+    "west",
+    "left-shoulder",
+    "right-shoulder",
+    "left-trigger",
+    "right-trigger",
+    "select",
+    "start",
+    "left-stick",
+    "right-stick",
+    "up",
+    "down",
+    "left",
+    "right",
+];
+
+const PAD: Allowed = Either(&[OneOf(BUTTONS), OneOf(&["none"])]);
+
 pub(super) const KEYS: &[Key] = &[
     key("name", "", Text, "what people call the cell").required(),
-    key(
-        "arm.driver",
-        "",
-        OneOf(&["sim"]),
-        "what moves the arm; `sim` is the simulated cell",
-    ),
+    key("arm.driver", "", OneOf(&["sim"]), "what moves the arm; `sim` is the simulated cell"),
     key(
         "gripper.driver",
         "",
@@ -242,7 +273,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "teleop.driver",
         "",
-        OneOf(&["none", "scripted", "device"]),
+        OneOf(&["none", "scripted", "device", "spacemouse", "gamepad"]),
         "the person's hand; `scripted` is the simulated operator, `device` that of another process",
     ),
     key(
@@ -258,12 +289,114 @@ pub(super) const KEYS: &[Key] = &[
         "rest this long gives control back to the policy",
     ),
     key(
+        "teleop.spacemouse.source",
+        "",
+        OneOf(&["hidraw", "spacenavd"]),
+        "`hidraw` reads the device itself, `spacenavd` listens to the daemon",
+    ),
+    key(
+        "teleop.spacemouse.usb_path",
+        "",
+        Text,
+        "which of several: where it is plugged in, `usb-0000:00:14.0-2` as `reins probe` shows it",
+    ),
+    key("teleop.spacemouse.serial", "", Text, "which of several: its serial number, if it has one"),
+    key("teleop.spacemouse.socket", "", Text, "where spacenavd listens"),
+    key(
+        "teleop.spacemouse.axes",
+        "",
+        Vector(6, &OneOf(AXES)),
+        "the cap's axes that move the arm along x, y, z and turn it about them, base frame; the cap's x is \
+         to the right, y towards the person, z down. `0` is none",
+    ),
+    key(
+        "teleop.spacemouse.yaw_rad",
+        "rad",
+        Number(-2.0 * PI, 2.0 * PI),
+        "turns the push about the base's z axis, for a person who stands elsewhere; with the default axes \
+         0 is opposite the arm, pi behind it",
+    ),
+    key(
+        "teleop.spacemouse.dead_zone",
+        "",
+        Number(0.0, 0.9),
+        "share of a full push that is none, of the linear and of the angular part each",
+    ),
+    key(
+        "teleop.spacemouse.release_zone",
+        "",
+        Number(0.0, 0.9),
+        "share of a full push at which a hand that was there is gone",
+    ),
+    key(
+        "teleop.spacemouse.engage_reports",
+        "",
+        Integer(1, 100),
+        "poses in a row beyond the dead zone before a hand is there. HIL-SERL: 1, both zones 0, hold_ms 0",
+    ),
+    key(
+        "teleop.spacemouse.hold_ms",
+        "ms",
+        Integer(0, 5000),
+        "so long a hand stays after its push; a touch between two steps is noticed so. \
+         `teleop.release_hold_ms` comes on top",
+    ),
+    key(
+        "teleop.spacemouse.silence_max_ms",
+        "ms",
+        Integer(20, 2000),
+        "a push that is not reported for longer is lost: the arm is held",
+    ),
+    key(
+        "teleop.spacemouse.buttons",
+        "",
+        List(&OneOf(ROLES)),
+        "what each button does, the first first; where one says `intervene`, the cap moves the arm only \
+         while that is held",
+    ),
+    key(
+        "teleop.gamepad.name",
+        "",
+        Text,
+        "which of several: a part of its name; the first otherwise",
+    ),
+    key(
+        "teleop.gamepad.dead_zone",
+        "",
+        Number(0.0, 0.9),
+        "share of a stick's way about its middle that is none",
+    ),
+    key(
+        "teleop.gamepad.yaw_rad",
+        "rad",
+        Number(-2.0 * PI, 2.0 * PI),
+        "turns the push about the base's z axis; 0 for a person behind the arm, pi for one opposite it",
+    ),
+    key(
+        "teleop.gamepad.intervene",
+        "",
+        OneOf(BUTTONS),
+        "the person drives while it is held: left stick forwards and sideways, right stick up, down and \
+         about z",
+    ),
+    key("teleop.gamepad.turn", "", PAD, "while it is held the left stick turns about x and y"),
+    key("teleop.gamepad.gripper_close", "", PAD, "closes the gripper"),
+    key("teleop.gamepad.gripper_open", "", PAD, "opens it"),
+    key("teleop.gamepad.gripper_toggle", "", PAD, "closes and opens it in turn"),
+    key("teleop.gamepad.mark_success", "", PAD, "says that what is seen is success"),
+    key("teleop.gamepad.mark_failure", "", PAD, "says that it is failure"),
+    key(
         "fixture.driver",
         "",
         OneOf(&["sim", "person", "device"]),
         "who prepares the work-piece; a `person` is asked to, and has `fixture.wait_s`",
     ),
-    key("fixture.wait_s", "s", Number(0.0, 600.0), "how long a person has to prepare the work-piece"),
+    key(
+        "fixture.wait_s",
+        "s",
+        Number(0.0, 600.0),
+        "how long a person has to prepare the work-piece",
+    ),
     key(
         "success.driver",
         "",

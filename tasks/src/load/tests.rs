@@ -38,6 +38,7 @@ const CELL: &str = r#"
 name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
 device = { socket = "device.sock" }
+teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" } }
 [[camera]]
 name = "a"
 driver = "v4l2"

@@ -40,6 +40,25 @@ pub const PACKAGES: &[Package] = &[
         probe: Probe::InPath(&["c++", "g++"]),
     },
     Package {
+        name: "libudev-dev",
+        purpose: "finds gamepads as they are plugged in",
+        when: When::Always,
+        about_bytes: 100_000,
+        probe: Probe::AnyFile(&[
+            "/usr/lib/x86_64-linux-gnu/pkgconfig/libudev.pc",
+            "/usr/lib64/pkgconfig/libudev.pc",
+            "/usr/lib/pkgconfig/libudev.pc",
+            "/usr/share/pkgconfig/libudev.pc",
+        ]),
+    },
+    Package {
+        name: "pkg-config",
+        purpose: "tells the build where that is",
+        when: When::Always,
+        about_bytes: 100_000,
+        probe: Probe::InPath(&["pkg-config", "pkgconf"]),
+    },
+    Package {
         name: "libegl1",
         purpose: "renders the simulated cameras without a display",
         when: When::Always,
