@@ -286,7 +286,12 @@ impl<'a> Sources<'a> {
             | CameraDriver::Gstreamer => {
                 let is_it = |camera: &DeviceCamera| camera.info().name == config.name;
                 if !self.opened.iter().any(is_it) {
-                    self.opened.extend(open_cameras(self.cell, self.task, config, &self.clock)?);
+                    self.opened.extend(open_cameras(
+                        self.cell,
+                        &self.task.cameras,
+                        config,
+                        &self.clock,
+                    )?);
                 }
                 let at = self.opened.iter().position(is_it);
                 Ok(Box::new(self.opened.remove(at.context("a task names each camera once")?)))
@@ -343,10 +348,10 @@ impl Fixture for AskedPerson {
     }
 }
 
-/// Opens a camera's device, for all cameras of the task that are parts of its picture.
+/// Opens a camera's device, for all cameras of these names that are parts of its picture.
 pub fn open_cameras(
     cell: &CellConfig,
-    task: &TaskConfig,
+    names: &[String],
     config: &CameraConfig,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<DeviceCamera>> {
@@ -356,7 +361,7 @@ pub fn open_cameras(
     let of_device = |camera: &&CameraConfig| {
         camera.driver == config.driver
             && camera.capture == config.capture
-            && task.cameras.contains(&camera.name)
+            && names.contains(&camera.name)
     };
     let view = |camera: &CameraConfig| {
         let (width, height) = (camera.width, camera.height);
@@ -442,7 +447,7 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
     let mut scale = Table::new();
     scale.insert("linear_m".into(), Value::Float(task.action.translation_m));
     scale.insert("angular_rad".into(), Value::Float(task.action.rotation_rad));
-    if cell.teleop.driver.is_a_persons() {
+    if cell.teleop.driver.is_a_persons() || cell.opens_a_camera() {
         table.insert("clock".into(), Value::String("real".into()));
     }
     table.insert("cameras".into(), Value::Array(cameras));

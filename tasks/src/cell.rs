@@ -377,6 +377,11 @@ impl CellConfig {
             || self.success.driver == SuccessDriver::Sim
     }
 
+    /// Whether a camera gives its pictures at its own time.
+    pub fn opens_a_camera(&self) -> bool {
+        self.cameras.iter().any(|camera| camera.driver.is_opened_here())
+    }
+
     pub fn camera(&self, name: &str) -> Option<&CameraConfig> {
         self.cameras.iter().find(|camera| camera.name == name)
     }
