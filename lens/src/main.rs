@@ -24,6 +24,7 @@ use drivers::camera::{
     DeviceSettings, View,
     message::{self, Order, Picture, Report},
 };
+use rustix::process::{Signal, getpid, kill_process};
 use source::Next;
 
 fn main() -> ExitCode {
@@ -53,12 +54,15 @@ fn talk() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends this process when the other side is gone, whatever call the camera is waiting in.
+/// Ends this process when the other side is gone, whatever call the camera is waiting in. A plain
+/// exit would run OpenCV's destructors under threads that are still in it, which crashes.
 fn end_with(mut socket: UnixStream) -> io::Result<()> {
     let wait = move || {
         // Nothing more is ever said.
         let _ = socket.read(&mut [0]);
-        process::exit(0);
+        if kill_process(getpid(), Signal::KILL).is_err() {
+            process::abort();
+        }
     };
     thread::Builder::new().name("end".into()).spawn(wait).map(drop)
 }

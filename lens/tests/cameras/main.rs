@@ -399,8 +399,7 @@ fn the_process_ends_with_whoever_holds_it() {
     server.play(Play::Stall);
     assert_eq!(process.try_wait().unwrap(), None);
     drop(ours);
-    let status = wait_for("its end", || process.try_wait().unwrap());
-    assert!(status.success(), "{status}");
+    wait_for("its end", || process.try_wait().unwrap());
 }
 
 #[test]
