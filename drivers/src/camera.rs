@@ -48,13 +48,3 @@ pub trait Camera: Send {
     /// The newest picture, if it is not older than `max_age`.
     fn latest(&mut self, max_age: Duration) -> Result<Stamped<Frame>, CameraError>;
 }
-
-impl<C: Camera + ?Sized> Camera for Box<C> {
-    fn info(&self) -> &CameraInfo {
-        (**self).info()
-    }
-
-    fn latest(&mut self, max_age: Duration) -> Result<Stamped<Frame>, CameraError> {
-        (**self).latest(max_age)
-    }
-}
