@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 
 use tasks::CellConfig;
 
+mod cameras;
 mod hands;
 mod samples;
 
@@ -28,12 +29,13 @@ impl fmt::Display for Section {
 }
 
 pub fn listed() -> Vec<Section> {
-    vec![hands::spacemice(), hands::gamepads()]
+    vec![hands::spacemice(), hands::gamepads(), cameras::cameras()]
 }
 
 /// Opens the devices of a cell one after the other, each for `time`.
 pub fn watch(cell: &CellConfig, time: Duration) -> anyhow::Result<()> {
-    hands::watch(&cell.teleop, time)
+    hands::watch(&cell.teleop, time)?;
+    cameras::watch(cell, time)
 }
 
 /// Says which SpaceMouse is touched.

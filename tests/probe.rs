@@ -1,6 +1,7 @@
 //! `reins probe` and the hand of a cell, on a machine where nothing need be plugged in.
 
 use std::{
+    fs,
     io::Write,
     os::unix::net::UnixListener,
     sync::{
@@ -27,6 +28,7 @@ fn what_is_plugged_in_is_listed_by_kind() {
     let workplace = Workplace::new();
     let said = workplace.must(workplace.reins(&["probe"]));
     assert!(said.contains("SpaceMice:\n  ") && said.contains("Gamepads:\n  "), "{said}");
+    assert!(said.contains("Cameras:\n  ") && !said.contains("build it"), "{said}");
 }
 
 #[test]
@@ -50,6 +52,42 @@ fn a_hand_that_is_not_there_is_named_with_the_remedy() {
         assert!(!output.status.success() && said.contains("no SpaceMouse"), "{said}");
         assert!(said.contains("reins probe"), "{said}");
     }
+}
+
+/// A cell whose wrist camera shows recorded pictures, opened by the program beside `reins`.
+fn with_recording(workplace: &Workplace) {
+    for number in 0..3 {
+        let file = fs::File::create(workplace.path(&format!("{number:03}.png"))).unwrap();
+        let mut encoder = png::Encoder::new(file, 160, 120);
+        encoder.set_color(png::ColorType::Rgb);
+        let pixels = vec![40 * number as u8; 160 * 120 * 3];
+        encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    }
+    let camera = "[[camera]]\nname = \"wrist\"";
+    let cell = include_str!("../configs/cells/sim-ram.toml");
+    assert!(cell.contains(camera));
+    let crop = "crop = { left = 20, top = 0, width = 120, height = 120 }";
+    let capture = "capture = { source = \"%03d.png\", fps = 50, width = 160, height = 120 }";
+    let images = format!("{camera}\ndriver = \"images\"\n{crop}\n{capture}");
+    workplace.write("cell.toml", &cell.replace(camera, &images));
+}
+
+#[test]
+fn a_camera_is_watched_and_its_rate_and_age_are_said() {
+    let workplace = Workplace::new();
+    with_recording(&workplace);
+    let said = workplace.must(workplace.reins(&["probe", "--cell", "cell.toml", "--seconds", "2"]));
+    assert!(said.contains("Camera wrist: %03d.png gives 160x120"), "{said}");
+    assert!(said.contains("a second") && said.contains("jitter"), "{said}");
+}
+
+#[test]
+fn a_camera_does_not_wait_for_lockstep() {
+    let workplace = Workplace::new();
+    with_recording(&workplace);
+    let output = workplace.reins_on_run(&["train", "--lockstep"], "bad").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("waits for nobody"), "{said}");
 }
 
 #[test]

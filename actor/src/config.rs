@@ -41,6 +41,8 @@ pub struct ActorConfig {
     pub uplink: UplinkConfig,
     /// A picture older than this is stale. One per camera, in the order of the task.
     pub camera_age_max: Vec<Duration>,
+    /// A picture that is older by more than another camera's in the same step counts as stale.
+    pub camera_skew_max: Duration,
     /// Steps in a row for which an old picture may stand in.
     pub stale_frames_max: u32,
     /// A sample of the teleop device older than this counts as lost.
@@ -75,6 +77,7 @@ impl ActorConfig {
             arbiter: ArbiterConfig::default(),
             uplink: UplinkConfig::default(),
             camera_age_max: vec![Duration::from_millis(200); cameras],
+            camera_skew_max: Duration::from_millis(200),
             stale_frames_max: 5,
             teleop_age_max: Duration::from_millis(200),
             teleop_same_max: Duration::from_secs(2),

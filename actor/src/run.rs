@@ -53,6 +53,7 @@ pub fn run(
         &parts.task,
         parts.cameras,
         &config.camera_age_max,
+        config.camera_skew_max,
         config.stale_frames_max,
         parts.encoder,
     )

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivers::{ArmError, ArmMode, ArmState, Camera, CameraError, GuardedArm};
+use drivers::{ArmError, ArmMode, ArmState, Camera, CameraError, GuardedArm, Stamped};
 use tasks::{Measured, Observer, TaskConfig};
 use wire::{Clock, Features, Frame, Observation, ObservationSpec, WeightsHash, geometry::Pose};
 
@@ -27,6 +27,7 @@ pub struct Senses {
     observer: Observer,
     needs_gripper: bool,
     spec: ObservationSpec,
+    skew_max: Duration,
     stale_frames_max: u32,
     stale_frames: u64,
 }
@@ -58,6 +59,7 @@ impl Senses {
         task: &TaskConfig,
         cameras: Vec<Box<dyn Camera>>,
         age_max: &[Duration],
+        skew_max: Duration,
         stale_frames_max: u32,
         encoder: Option<Box<dyn Encoder>>,
     ) -> Result<Self, String> {
@@ -97,6 +99,7 @@ impl Senses {
             observer: Observer::new(task),
             needs_gripper: task.needs_gripper(),
             spec,
+            skew_max,
             stale_frames_max,
             stale_frames: 0,
         })
@@ -160,9 +163,11 @@ impl Senses {
 
     fn frames(&mut self, tcp_pose: &Pose) -> Result<Vec<Frame>, Fault> {
         let stale_max = self.stale_frames_max;
+        let taken: Vec<_> = self.cameras.iter_mut().map(Eye::take).collect();
+        let taken = in_step(taken, self.skew_max);
         let mut frames = Vec::with_capacity(self.cameras.len());
-        for eye in &mut self.cameras {
-            let (frame, stale) = eye.look(tcp_pose, stale_max)?;
+        for (eye, taken) in self.cameras.iter_mut().zip(taken) {
+            let (frame, stale) = eye.judge(taken, tcp_pose, stale_max)?;
             self.stale_frames += u64::from(stale);
             frames.push(frame);
         }
@@ -193,10 +198,46 @@ impl Senses {
     }
 }
 
+/// Why a camera has no picture for a step.
+enum Miss {
+    /// It may have one for the next.
+    Late(String),
+    Lost(String),
+}
+
+type Taken = Result<Stamped<Frame>, Miss>;
+
+/// Pictures of one step, without those that are older by more than `skew_max` than the newest.
+fn in_step(taken: Vec<Taken>, skew_max: Duration) -> Vec<Taken> {
+    let newest = taken.iter().flatten().map(|picture| picture.at).max();
+    let each = |taken: Taken| {
+        let picture = taken?;
+        match newest.map(|at| at.since(picture.at)) {
+            Some(skew) if skew > skew_max => {
+                Err(Miss::Late(format!("a camera's picture is {skew:?} older than another's")))
+            }
+            _ => Ok(picture),
+        }
+    };
+    taken.into_iter().map(each).collect()
+}
+
 impl Eye {
-    /// The newest picture, or the one before while that may stand in; says whether it did.
-    fn look(&mut self, tcp_pose: &Pose, stale_max: u32) -> Result<(Frame, bool), Fault> {
-        let error = match self.camera.latest(self.age_max) {
+    fn take(&mut self) -> Taken {
+        self.camera.latest(self.age_max).map_err(|error| match error {
+            CameraError::Stale { .. } => Miss::Late(error.to_string()),
+            CameraError::Device { .. } => Miss::Lost(error.to_string()),
+        })
+    }
+
+    /// The picture, or the one before while that may stand in; says whether it did.
+    fn judge(
+        &mut self,
+        taken: Taken,
+        tcp_pose: &Pose,
+        stale_max: u32,
+    ) -> Result<(Frame, bool), Fault> {
+        let error = match taken {
             Ok(picture) => match self.frozen(&picture.value, tcp_pose) {
                 None => {
                     self.stale_in_a_row = 0;
@@ -206,10 +247,10 @@ impl Eye {
                 }
                 Some(reason) => reason,
             },
-            Err(error @ CameraError::Stale { .. }) => error.to_string(),
-            Err(error @ CameraError::Device { .. }) => {
-                self.trouble = Some(error.to_string());
-                return Err(Fault::CameraLost(error.to_string()));
+            Err(Miss::Late(error)) => error,
+            Err(Miss::Lost(error)) => {
+                self.trouble = Some(error.clone());
+                return Err(Fault::CameraLost(error));
             }
         };
         self.stale_in_a_row += 1;
@@ -223,7 +264,8 @@ impl Eye {
     /// Looks between episodes.
     fn look_at_rest(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
         self.last = None;
-        self.look(tcp_pose, 0).map(drop)
+        let taken = self.take();
+        self.judge(taken, tcp_pose, 0).map(drop)
     }
 
     /// Says why a picture that claims to be new cannot be. A camera without noise may show the same for
@@ -279,7 +321,7 @@ pub fn arm_fault(gate: &dyn GuardedArm) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use drivers::{CameraInfo, Stamped};
+    use drivers::CameraInfo;
     use wire::Timestamp;
 
     /// Gives the same picture for ever and claims that it is new.
@@ -314,8 +356,28 @@ mod tests {
     /// Looks with the TCP at these places (mm): which of them say that the camera is frozen.
     fn frozen_at(places_mm: &[f64]) -> Vec<f64> {
         let mut eye = eye(false);
-        let look = |place: &&f64| eye.look(&at(**place), 0).is_err();
+        let look = |place: &&f64| {
+            let taken = eye.take();
+            eye.judge(taken, &at(**place), 0).is_err()
+        };
         places_mm.iter().filter(look).copied().collect()
+    }
+
+    #[test]
+    fn a_picture_that_is_much_older_than_another_does_not_belong_to_the_step() {
+        let picture = |ms: u64| {
+            let value = Frame::new(1, 1, vec![1, 2, 3]).expect("three bytes");
+            Ok(Stamped { at: Timestamp(ms * 1_000_000), value })
+        };
+        let lost = Err(Miss::Lost("gone".into()));
+        let taken = vec![picture(100), picture(149), lost, picture(200)];
+        let fits = |taken: &Taken| match taken {
+            Ok(picture) => picture.at.0 / 1_000_000,
+            Err(Miss::Late(reason)) => reason.contains("100ms").into(),
+            Err(Miss::Lost(_)) => 0,
+        };
+        let kept: Vec<u64> = in_step(taken, Duration::from_millis(51)).iter().map(fits).collect();
+        assert_eq!(kept, [1, 149, 0, 200]);
     }
 
     #[test]
@@ -334,7 +396,10 @@ mod tests {
     fn a_camera_without_noise_is_never_frozen_and_any_other_may_be() {
         for (noiseless, sound) in [(true, true), (false, false)] {
             let mut eye = eye(noiseless);
-            let looks = [0.0, 0.0, 20.0].map(|place| eye.look(&at(place), 0).is_ok());
+            let looks = [0.0, 0.0, 20.0].map(|place| {
+                let taken = eye.take();
+                eye.judge(taken, &at(place), 0).is_ok()
+            });
             assert_eq!(looks, [true, true, sound]);
             assert_eq!(eye.look_at_rest(&at(20.0)).is_ok(), sound);
         }

@@ -1,4 +1,6 @@
 //! A source of pictures. Only the newest one counts.
+//!
+//! What opens a device is a process of its own, `reins-lens`.
 
 use std::time::Duration;
 
@@ -9,8 +11,18 @@ use wire::Frame;
 use crate::Stamped;
 
 mod crop;
+mod device;
+mod lens;
+pub mod message;
+mod settings;
+mod survey;
 
 pub use crop::{Crop, Cropped};
+pub use device::{Device, DeviceCamera};
+pub use lens::{Lens, Listed, ListedFormat};
+pub use message::DeviceFormat;
+pub use settings::{DeviceSettings, Fixed, Source, View};
+pub use survey::{Survey, survey};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraInfo {

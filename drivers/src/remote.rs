@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod cell;
 mod client;
 mod clock;
-mod frame;
+pub(crate) mod frame;
 mod line;
 mod message;
 mod server;

@@ -51,6 +51,12 @@ pub fn go_on(
          another teleop.driver, or begin another run without --lockstep",
         run_dir.name()
     );
+    ensure!(
+        !(in_step && configuration.cell.opens_a_camera()),
+        "run {} is in lockstep, and a real camera waits for nobody: take a cell with simulated cameras, or \
+         begin another run without --lockstep",
+        run_dir.name()
+    );
     let shutdown = shutdown::on_signal()?;
     super::resume::tell(run_dir)?;
     if in_step {

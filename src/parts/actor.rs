@@ -100,6 +100,7 @@ pub fn config(
             ..ArbiterConfig::default()
         },
         camera_age_max: ages.collect(),
+        camera_skew_max: cell.limits.camera_skew_max(),
         teleop_age_max: cell.teleop.age_max(),
         outbox: outbox_journal(&run_config.storage),
         train_with_noise: run_config.learner.learns_spread(),

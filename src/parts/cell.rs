@@ -2,10 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use drivers::{
     Arm, Camera, CameraInfo, Crop, Cropped, EpisodeBrief, Fixture, FixtureError, Gate, GateLimits,
     Gripper, GripperLimits, GuardedArm, NoSensor, SuccessSensor, Teleop, WorkspaceBox,
+    camera::{Device, DeviceCamera, DeviceSettings, Fixed, Lens, Source, View},
     gate::{ForceLimits, JointLimits, MotionLimits},
     remote::{RemoteCamera, RemoteClock, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
     serl_http::SerlHttp,
@@ -18,8 +19,8 @@ use sim::{
 use tasks::{
     CellConfig, TaskConfig,
     cell::{
-        ArmDriver, CameraConfig, CameraDriver, DeviceClock, FixtureDriver, GripperDriver,
-        SuccessDriver, TeleopDriver,
+        ArmDriver, CameraConfig, CameraDriver, CaptureConfig, DeviceClock, FixtureDriver,
+        GripperDriver, SuccessDriver, TeleopDriver,
     },
 };
 use toml::{Table, Value};
@@ -194,12 +195,15 @@ pub fn reset_joints(cell: &CellConfig) -> anyhow::Result<()> {
 /// What the devices of a cell are taken from.
 struct Sources<'a> {
     cell: &'a CellConfig,
+    task: &'a TaskConfig,
     clock: Arc<dyn Clock>,
     mode: ClockMode,
     /// Where a part of the cell is simulated.
     sim: Option<SimParts>,
     /// Where a part of the cell is reached so.
     serl_http: Option<SerlHttp>,
+    /// Cameras whose device was opened for another one.
+    opened: Vec<DeviceCamera>,
 }
 
 /// A simulated cell, of which parts are taken.
@@ -216,7 +220,7 @@ struct SimParts {
 const ONCE: &str = "each part of the simulated cell is taken once";
 
 impl<'a> Sources<'a> {
-    fn start(cell: &'a CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+    fn start(cell: &'a CellConfig, task: &'a TaskConfig, seed: u64) -> anyhow::Result<Self> {
         let mode = clock_mode(cell, task)?;
         let mut clock: Arc<dyn Clock> = match (mode, &cell.device) {
             (ClockMode::Simulated, Some(device)) if cell.arm.driver != ArmDriver::Sim => {
@@ -246,7 +250,7 @@ impl<'a> Sources<'a> {
                 success: Some(success),
             });
         }
-        Ok(Self { cell, clock, mode, sim, serl_http: None })
+        Ok(Self { cell, task, clock, mode, sim, serl_http: None, opened: Vec::new() })
     }
 
     fn sim(&mut self) -> &mut SimParts {
@@ -298,6 +302,23 @@ impl<'a> Sources<'a> {
                 cropped(cameras.remove(at), config, &self.cell.name)
             }
             CameraDriver::Device => remote_camera(self.socket()?, config, self.clock.clone()),
+            CameraDriver::V4l2
+            | CameraDriver::VideoFile
+            | CameraDriver::Images
+            | CameraDriver::Http
+            | CameraDriver::Gstreamer => {
+                let is_it = |camera: &DeviceCamera| camera.info().name == config.name;
+                if !self.opened.iter().any(is_it) {
+                    self.opened.extend(open_cameras(
+                        self.cell,
+                        &self.task.cameras,
+                        config,
+                        &self.clock,
+                    )?);
+                }
+                let at = self.opened.iter().position(is_it);
+                Ok(Box::new(self.opened.remove(at.context("a task names each camera once")?)))
+            }
         }
     }
 
@@ -350,15 +371,67 @@ impl Fixture for AskedPerson {
     }
 }
 
+/// Opens a camera's device, for all cameras of these names that are parts of its picture.
+pub fn open_cameras(
+    cell: &CellConfig,
+    names: &[String],
+    config: &CameraConfig,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Vec<DeviceCamera>> {
+    let opening = || format!("opening camera {} of cell {}", config.name, cell.name);
+    let lens = Lens::find().with_context(opening)?;
+    let settings = device_settings(config).with_context(opening)?;
+    let of_device = |camera: &&CameraConfig| {
+        camera.driver == config.driver
+            && camera.capture == config.capture
+            && names.contains(&camera.name)
+    };
+    let view = |camera: &CameraConfig| {
+        let (width, height) = (camera.width, camera.height);
+        (camera.name.clone(), View { crop: camera.crop.map(crop), width, height })
+    };
+    let views: Vec<_> = cell.cameras.iter().filter(of_device).map(view).collect();
+    Device::open(&lens, &settings, &views, clock).with_context(opening)
+}
+
+fn device_settings(config: &CameraConfig) -> anyhow::Result<DeviceSettings> {
+    let capture = config.capture.as_ref().context("it has no [camera.capture]")?;
+    let CaptureConfig { source, width, height, fps, pixel_format, repeat, .. } = capture.clone();
+    let repeat = repeat.unwrap_or(true);
+    let source = match config.driver {
+        CameraDriver::V4l2 => Source::V4l2(source.into()),
+        CameraDriver::VideoFile => Source::VideoFile { path: source.into(), repeat },
+        CameraDriver::Images => Source::Images { pattern: source, repeat },
+        CameraDriver::Http => Source::Http(source),
+        CameraDriver::Gstreamer => Source::GStreamer(source),
+        CameraDriver::Sim | CameraDriver::Device => bail!("its driver opens nothing here"),
+    };
+    Ok(DeviceSettings {
+        source,
+        size: width.zip(height).map(|(width, height)| [width, height]),
+        fps,
+        pixel_format,
+        fixed: Fixed {
+            exposure_us: capture.exposure_us,
+            gain: capture.gain,
+            white_balance_k: capture.white_balance_k,
+        },
+        silent_max: capture.silent_max(),
+    })
+}
+
+fn crop(crop: tasks::cell::Crop) -> Crop {
+    Crop { left: crop.left, top: crop.top, width: crop.width, height: crop.height }
+}
+
 /// A device's camera as the cell file wants it: cropped and scaled, or as it is.
 fn cropped<C: Camera + 'static>(
     device: C,
     config: &CameraConfig,
     cell: &str,
 ) -> anyhow::Result<Box<dyn Camera>> {
-    let Some(crop) = config.crop else { return Ok(Box::new(device)) };
-    let crop = Crop { left: crop.left, top: crop.top, width: crop.width, height: crop.height };
-    let cropped = Cropped::new(device, crop, [config.width, config.height])
+    let Some(part) = config.crop else { return Ok(Box::new(device)) };
+    let cropped = Cropped::new(device, crop(part), [config.width, config.height])
         .with_context(|| format!("the crop of camera {} in cell {cell}", config.name))?;
     Ok(Box::new(cropped))
 }
@@ -397,7 +470,7 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
     let mut scale = Table::new();
     scale.insert("linear_m".into(), Value::Float(task.action.translation_m));
     scale.insert("angular_rad".into(), Value::Float(task.action.rotation_rad));
-    if cell.teleop.driver.is_a_persons() {
+    if cell.teleop.driver.is_a_persons() || cell.opens_a_camera() {
         table.insert("clock".into(), Value::String("real".into()));
     }
     table.insert("cameras".into(), Value::Array(cameras));

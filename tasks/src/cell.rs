@@ -117,6 +117,8 @@ pub struct LimitsConfig {
     /// From the end of a lease to the stop.
     pub stop_after_ms: u64,
     pub takeover_ramp_ms: u64,
+    /// Between the pictures of one step; not the gate's.
+    pub camera_skew_max_ms: u64,
 }
 
 /// The gate's targets are means over `2 a / j`, and longer than this they are no motion.
@@ -125,6 +127,10 @@ const PROFILE_MEAN_MAX_S: f64 = 2.0;
 impl LimitsConfig {
     pub fn orientation(&self) -> UnitQuaternion<f64> {
         from_euler_xyz(&Vector3::from(self.orientation_rpy_rad))
+    }
+
+    pub fn camera_skew_max(&self) -> Duration {
+        Duration::from_millis(self.camera_skew_max_ms)
     }
 
     fn faults(&self) -> Vec<Fault> {
@@ -185,6 +191,9 @@ pub struct CameraConfig {
     pub age_max_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+    /// Of a camera that is opened here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<CaptureConfig>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +202,90 @@ pub enum CameraDriver {
     Sim,
     /// One of another process.
     Device,
+    V4l2,
+    VideoFile,
+    Images,
+    Http,
+    Gstreamer,
+}
+
+impl CameraDriver {
+    /// Whether this process opens it.
+    pub fn is_opened_here(self) -> bool {
+        !matches!(self, Self::Sim | Self::Device)
+    }
+
+    pub fn is_recording(self) -> bool {
+        matches!(self, Self::VideoFile | Self::Images)
+    }
+}
+
+/// What is opened and how it is set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureConfig {
+    /// Device, file, pattern, address or pipeline.
+    pub source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixel_format: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure_us: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_balance_k: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_max_ms: Option<u64>,
+    /// A recording begins again at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<bool>,
+}
+
+impl CaptureConfig {
+    pub fn silent_max(&self) -> Duration {
+        Duration::from_millis(self.silent_max_ms.unwrap_or(2000))
+    }
+
+    fn faults(&self, at: &str, driver: CameraDriver) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |key: &str, wrong: &str, remedy: &str| {
+            faults.push(Fault::new(format!("{at}.{key}"), wrong, remedy));
+        };
+        if self.width.is_some() != self.height.is_some() {
+            let (there, lacks) =
+                if self.width.is_some() { ("width", "height") } else { ("height", "width") };
+            fault(there, &format!("stands without {lacks}"), "Give both or neither");
+        }
+        for (key, is_given) in [
+            ("pixel_format", self.pixel_format.is_some()),
+            ("exposure_us", self.exposure_us.is_some()),
+            ("gain", self.gain.is_some()),
+            ("white_balance_k", self.white_balance_k.is_some()),
+        ] {
+            if is_given && driver != CameraDriver::V4l2 {
+                let remedy = "Leave it out, or set it where the pictures are made";
+                fault(key, "can be set with driver = \"v4l2\" alone", remedy);
+            }
+        }
+        if self.fps.is_some() && matches!(driver, CameraDriver::Http | CameraDriver::Gstreamer) {
+            let remedy = "Leave it out, or set it where the pictures are made";
+            fault("fps", "can be set for a V4L2 camera and for recordings alone", remedy);
+        }
+        if self.repeat.is_some() && !driver.is_recording() {
+            fault("repeat", "is for recordings, and this is none", "Leave it out");
+        }
+        if self.pixel_format.as_ref().is_some_and(|name| name.len() != 4 || !name.is_ascii()) {
+            let remedy = "`reins probe` lists those that a camera has, for example MJPG or YUYV";
+            fault("pixel_format", "does not have four letters", remedy);
+        }
+        faults
+    }
 }
 
 impl CameraConfig {
@@ -339,8 +432,45 @@ impl CellConfig {
             || self.success.driver == SuccessDriver::Sim
     }
 
+    /// Whether a camera gives its pictures at its own time.
+    pub fn opens_a_camera(&self) -> bool {
+        self.cameras.iter().any(|camera| camera.driver.is_opened_here())
+    }
+
     pub fn camera(&self, name: &str) -> Option<&CameraConfig> {
         self.cameras.iter().find(|camera| camera.name == name)
+    }
+}
+
+impl CellConfig {
+    fn capture_faults(&self, i: usize, camera: &CameraConfig) -> Vec<Fault> {
+        let at = format!("camera[{i}].capture");
+        let Some(capture) = &camera.capture else {
+            let lacks = camera.driver.is_opened_here().then(|| {
+                let wrong = "is missing: nothing says which camera to open";
+                Fault::new(at, wrong, "Write [camera.capture] with `source` under the camera")
+            });
+            return lacks.into_iter().collect();
+        };
+        if !camera.driver.is_opened_here() {
+            let wrong = "is for a camera that is opened here, and this one is not";
+            return vec![Fault::new(at, wrong, "Set the camera's driver, for example to \"v4l2\"")];
+        }
+        let mut faults = capture.faults(&at, camera.driver);
+        let of_same = |other: &&CameraConfig| {
+            other.driver == camera.driver
+                && other.capture.as_ref().is_some_and(|other| other.source == capture.source)
+        };
+        if let Some(other) = self.cameras[..i].iter().find(of_same)
+            && other.capture.as_ref() != Some(capture)
+        {
+            faults.push(Fault::new(
+                format!("{at}.source"),
+                format!("is opened for camera {} too, with other settings", other.name),
+                "Give both the same [camera.capture]; what may differ is crop, width and height",
+            ));
+        }
+        faults
     }
 }
 
@@ -415,6 +545,7 @@ impl ConfigFile for CellConfig {
             }
         }
         for (i, camera) in self.cameras.iter().enumerate() {
+            faults.extend(self.capture_faults(i, camera));
             if self.cameras[..i].iter().any(|other| other.name == camera.name) {
                 faults.push(Fault::new(
                     format!("camera[{i}].name"),

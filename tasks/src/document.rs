@@ -47,7 +47,8 @@ pub fn configuration() -> String {
          by its `driver`. Where the arm is not simulated the defaults are those of a real cell: each \
          camera says its driver, `fixture.driver` is `\"person\"` and `success.driver` `\"none\"`. The \
          tables `serl_http` and `device` are only there where a part is reached so; their defaults \
-         are those of a table that is there.",
+         are those of a table that is there. `[camera.capture]` belongs to a camera that is opened here \
+         (docs/cameras.md); cameras with the same one are parts of one device's picture.",
         CellConfig::KEYS,
         &[("default", &CellConfig::defaults(&every_table()))],
     );

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wire::Frame;
 
 use super::{Camera, CameraError, CameraInfo};
 use crate::Stamped;
 
 /// What is kept of the device's picture, in its pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crop {
     pub left: u16,
     pub top: u16,

@@ -14,14 +14,18 @@ pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> std::io::Result
     stream.write_all(&bytes)
 }
 
-/// The length is checked before anything is allocated.
 pub fn receive<M: Message>(stream: &mut impl Read) -> std::io::Result<M> {
+    receive_within(stream, BODY_MAX)
+}
+
+/// The length is checked before anything is allocated.
+pub fn receive_within<M: Message>(stream: &mut impl Read, body_max: usize) -> std::io::Result<M> {
     let mut bytes = vec![0; HEADER_LEN];
     stream.read_exact(&mut bytes)?;
     let length: [u8; 4] = bytes[LENGTH].try_into().map_err(invalid)?;
     let length = u32::from_le_bytes(length) as usize;
-    if length > BODY_MAX {
-        let what = format!("a message says it has {length} bytes; {BODY_MAX} are allowed");
+    if length > body_max {
+        let what = format!("a message says it has {length} bytes; {body_max} are allowed");
         return Err(invalid(what));
     }
     bytes.resize(HEADER_LEN + length, 0);

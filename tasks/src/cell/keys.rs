@@ -184,12 +184,19 @@ pub(super) const KEYS: &[Key] = &[
         Integer(0, 2000),
         "when another hand takes over, the speed grows from nothing over this time",
     ),
+    key(
+        "limits.camera_skew_max_ms",
+        "ms",
+        Integer(1, 5000),
+        "a camera whose picture is older by more than another's in the same step counts as late",
+    ),
     key("camera[].name", "", Text, "name that task files use").required(),
     key(
         "camera[].driver",
         "",
-        OneOf(&["sim", "device"]),
-        "where pictures come from; `sim` is the simulated cell, `device` another process",
+        OneOf(&["sim", "device", "v4l2", "video-file", "images", "http", "gstreamer"]),
+        "where pictures come from; `sim` is the simulated cell, `device` another process, the others are opened \
+         here as `camera.capture` says",
     )
     .required(),
     key("camera[].width", "px", Integer(8, 2048), "width of the picture after crop and scaling"),
@@ -210,6 +217,64 @@ pub(super) const KEYS: &[Key] = &[
     key("camera[].crop.top", "px", Integer(0, 8192), "upper edge of what is kept").required(),
     key("camera[].crop.width", "px", Integer(8, 8192), "width of what is kept").required(),
     key("camera[].crop.height", "px", Integer(8, 8192), "height of what is kept").required(),
+    key(
+        "camera[].capture.source",
+        "",
+        Text,
+        "what is opened; `v4l2`: a node such as /dev/video0, or its name under /dev/v4l/by-id or by-path; \
+         `video-file`: a path; `images`: a pattern such as frames/%04d.png; `http`: address of an MJPEG \
+         stream; `gstreamer`: a pipeline that ends in appsink. Cameras with the same source share the device",
+    )
+    .required(),
+    key(
+        "camera[].capture.width",
+        "px",
+        Integer(8, 8192),
+        "width of the device's own picture: asked of a V4L2 camera; another width is an error",
+    ),
+    key("camera[].capture.height", "px", Integer(8, 8192), "height of the device's own picture"),
+    key(
+        "camera[].capture.fps",
+        "1/s",
+        Number(0.1, 1000.0),
+        "pictures per second: asked of a V4L2 camera, the pace of a recording",
+    ),
+    key(
+        "camera[].capture.pixel_format",
+        "",
+        Text,
+        "four letters, asked of a V4L2 camera; several cameras on one USB 2 bus need MJPG",
+    ),
+    key(
+        "camera[].capture.exposure_us",
+        "us",
+        Number(1.0, 10_000_000.0),
+        "fixed exposure of a V4L2 camera, in steps of 100; without it the camera chooses",
+    ),
+    key(
+        "camera[].capture.gain",
+        "",
+        Number(0.0, 1_000_000.0),
+        "fixed gain of a V4L2 camera, in its own unit",
+    ),
+    key(
+        "camera[].capture.white_balance_k",
+        "K",
+        Number(1000.0, 20_000.0),
+        "fixed white balance of a V4L2 camera; without it the camera chooses",
+    ),
+    key(
+        "camera[].capture.silent_max_ms",
+        "ms",
+        Integer(100, 60_000),
+        "a device that gives no picture for so long is closed and opened again; 2000 if left out",
+    ),
+    key(
+        "camera[].capture.repeat",
+        "",
+        Bool,
+        "whether a recording begins again at its end; true if left out",
+    ),
     key(
         "teleop.driver",
         "",

@@ -37,8 +37,7 @@ fn check_schema<C: ConfigFile>(text: &str) {
 const CELL: &str = r#"
 name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
-camera = [{ name = "a", crop = { left = 0, top = 0, width = 64, height = 64 } }]
-device = {}
+device = { socket = "device.sock" }
 teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" } }
 serl_http.url = "http://localhost:5000"
 [serl_http.compliance]
@@ -62,6 +61,24 @@ rotational_clip_neg_y = 0
 rotational_clip_neg_z = 0
 translational_Ki = 0
 rotational_Ki = 0
+[[camera]]
+name = "a"
+driver = "v4l2"
+crop = { left = 0, top = 0, width = 64, height = 64 }
+[camera.capture]
+source = "usb-Maker_Eye-video-index0"
+width = 640
+height = 480
+fps = 30
+pixel_format = "MJPG"
+exposure_us = 8000
+gain = 10
+white_balance_k = 4600
+silent_max_ms = 1000
+[[camera]]
+name = "b"
+driver = "images"
+capture = { source = "%03d.png", repeat = false }
 "#;
 
 const TASK: &str = r#"
@@ -128,6 +145,36 @@ fn a_file_that_says_what_the_defaults_say_has_their_hash() {
     let other = RunConfig::from_toml("seed = 1", "run").expect("ok");
     assert_ne!(other.hash(), spelled.hash());
     assert_eq!(other.hash().len(), 64);
+}
+
+/// Each cell file with a camera that is opened here, and a part of what is wrong with it.
+#[test]
+fn what_a_camera_cannot_be_asked_for_is_refused() {
+    let head = "name = 'c'\nlimits = { workspace_min_m = [0,0,0], workspace_max_m = [1,1,1] }\n";
+    let camera = |name: &str, driver: &str, capture: &str| {
+        format!("[[camera]]\nname = '{name}'\ndriver = '{driver}'\n{capture}\n")
+    };
+    let of = |driver, keys| camera("a", driver, &format!("[camera.capture]\nsource = 's'\n{keys}"));
+    for (cameras, wrong) in [
+        (camera("a", "v4l2", ""), "nothing says which camera"),
+        (of("sim", ""), "opened here"),
+        (of("v4l2", "width = 64"), "stands without height"),
+        (of("http", "gain = 1"), "v4l2"),
+        (of("gstreamer", "fps = 30"), "recordings"),
+        (of("v4l2", "repeat = true"), "recordings"),
+        (of("v4l2", "pixel_format = 'MJPEG'"), "four letters"),
+        (of("v4l2", "exposure_us = 0"), "exposure_us"),
+        (
+            of("v4l2", "") + &camera("b", "v4l2", "capture = { source = 's', fps = 9 }"),
+            "camera a too",
+        ),
+    ] {
+        let error = CellConfig::from_toml(&format!("{head}{cameras}"), "cell").unwrap_err();
+        assert!(error.to_string().contains(wrong), "{wrong}: {error}");
+    }
+    let same = of("v4l2", "fps = 9") + &camera("b", "v4l2", "capture = { source = 's', fps = 9 }");
+    let cell = CellConfig::from_toml(&format!("{head}{same}"), "cell").expect("one device");
+    assert_eq!(cell.cameras[0].capture, cell.cameras[1].capture);
 }
 
 #[test]

@@ -22,7 +22,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ),
     ("axum", &["console/", "drivers/src/serl_http/"]),
     ("ureq", &["drivers/src/serl_http/call.rs"]),
-    ("opencv", &["drivers/src/camera/opencv.rs"]),
+    ("opencv", &["lens/"]),
+    ("v4l", &["lens/src/list.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),
     ("hidapi", &["drivers/src/teleop/spacemouse.rs"]),
 ];

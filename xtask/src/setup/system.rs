@@ -94,6 +94,34 @@ pub const PACKAGES: &[Package] = &[
         ]),
     },
     Package {
+        name: "clang",
+        purpose: "reads OpenCV's headers for `lens`",
+        when: When::Always,
+        about_bytes: 30_000_000,
+        probe: Probe::InPath(&["clang"]),
+    },
+    Package {
+        name: "libopencv-videoio-dev",
+        purpose: "opens cameras; brings the rest of OpenCV that is needed",
+        when: When::Always,
+        about_bytes: 45_000_000,
+        probe: Probe::AnyFile(&[
+            "/usr/include/opencv4/opencv2/videoio.hpp",
+            "/usr/local/include/opencv4/opencv2/videoio.hpp",
+        ]),
+    },
+    Package {
+        name: "gstreamer1.0-plugins-base",
+        purpose: "what a camera's GStreamer pipeline ends in",
+        when: When::Always,
+        about_bytes: 1_000_000,
+        probe: Probe::AnyFile(&[
+            "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgstapp.so",
+            "/usr/lib64/gstreamer-1.0/libgstapp.so",
+            "/usr/lib/gstreamer-1.0/libgstapp.so",
+        ]),
+    },
+    Package {
         name: "python3",
         purpose: "runs pip",
         when: When::Downloading,
