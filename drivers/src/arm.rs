@@ -1,5 +1,8 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
+#[cfg(feature = "ur")]
+pub mod ur;
+
 use nalgebra::Matrix6xX;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

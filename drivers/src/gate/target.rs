@@ -43,6 +43,12 @@ impl SafeTarget {
         Self { pose, valid_until }
     }
 
+    /// For tests of what stands behind the gate.
+    #[cfg(test)]
+    pub(crate) fn in_test(pose: Pose, valid_until: Timestamp) -> Self {
+        Self::new(pose, valid_until)
+    }
+
     /// Base frame → TCP.
     pub fn pose(&self) -> &Pose {
         &self.pose
