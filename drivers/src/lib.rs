@@ -5,6 +5,7 @@
 pub mod arm;
 pub mod camera;
 pub mod cell;
+pub mod conformance;
 pub mod gate;
 pub mod gripper;
 pub mod guarded;

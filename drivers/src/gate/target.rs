@@ -43,9 +43,8 @@ impl SafeTarget {
         Self { pose, valid_until }
     }
 
-    /// For tests of what stands behind the gate.
-    #[cfg(test)]
-    pub(crate) fn in_test(pose: Pose, valid_until: Timestamp) -> Self {
+    /// For the tests of a driver by itself.
+    pub(crate) fn under_test(pose: Pose, valid_until: Timestamp) -> Self {
         Self::new(pose, valid_until)
     }
 

@@ -14,8 +14,8 @@ use std::{
 use super::rtde::{FieldType, Reader, Value, header, kind, packet};
 
 const TICK: Duration = Duration::from_millis(4);
-/// How far the servo goes per tick (m, rad): 1 m/s.
-const STEP: f64 = 0.004;
+/// How far the servo goes per tick (m, rad): 0.125 m/s.
+const STEP: f64 = 0.000_5;
 
 /// What the world does to the controller, and what the controller does.
 #[derive(Debug)]
@@ -334,7 +334,7 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                             .collect();
                         let usable = !types.iter().any(|what| matches!(*what, "IN_USE" | "NOT_FOUND"));
                         if usable {
-                            inputs.iter().for_each(|name| drop(world.inputs.insert(name.clone(), me)));
+                            world.inputs.extend(inputs.iter().map(|name| (name.clone(), me)));
                         }
                         [&[u8::from(usable)], types.join(",").as_bytes()].concat()
                     }

@@ -125,7 +125,8 @@ impl Servo {
                     .into(),
             ));
         }
-        match shared.lock().snapshot.as_ref().and_then(|snapshot| hurdle(&snapshot.value)) {
+        let hurdle = shared.lock().snapshot.as_ref().and_then(|seen| hurdle(&seen.value));
+        match hurdle {
             None => {}
             Some(Hurdle::Person(why)) => return Err(ArmError::NeedsOperator(why)),
             Some(Hurdle::ProtectiveStop) => unlock(&mut dashboard, shared)?,

@@ -10,7 +10,10 @@ use super::{
     snapshot::pose_of,
     *,
 };
-use crate::gate::SafeTarget;
+use crate::{
+    conformance::{self, Stand},
+    gate::SafeTarget,
+};
 
 const LEASE: Duration = Duration::from_millis(250);
 /// What the conditions below may take on a busy machine.
@@ -49,7 +52,7 @@ impl Bench {
     }
 
     fn command(&mut self, pose: Pose) -> Result<(), ArmError> {
-        self.arm.command(SafeTarget::in_test(pose, self.clock.now() + LEASE))
+        self.arm.command(SafeTarget::under_test(pose, self.clock.now() + LEASE))
     }
 
     /// A little above where the arm is.
@@ -356,4 +359,48 @@ fn a_second_driver_of_the_same_arm_is_refused() {
     let Err(error) = UrArm::connect(config(&bench.mock), clock) else { panic!("it connected") };
     assert!(error.to_string().contains("stop the other driver"), "{error}");
     assert_eq!(bench.mock.world().programs.len(), 1, "and starts no program");
+}
+
+/// A controller whose arm is connected to once.
+struct OnLoopback {
+    mock: MockUr,
+    clock: Arc<SystemClock>,
+}
+
+impl Stand for OnLoopback {
+    type Arm = UrArm;
+
+    fn connect(&mut self) -> UrArm {
+        UrArm::connect(config(&self.mock), self.clock.clone()).unwrap()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    fn tcp_pose(&mut self) -> Pose {
+        pose_of(&self.mock.world().pose)
+    }
+
+    fn cut(&mut self) -> bool {
+        self.mock.set(|world| world.cut = true);
+        true
+    }
+
+    fn mend(&mut self) {
+        self.mock.set(|world| world.cut = false);
+    }
+
+    fn reflex(&mut self) -> bool {
+        self.mock.protective_stop();
+        true
+    }
+}
+
+#[test]
+fn it_keeps_the_rules_for_arms() {
+    conformance::check(|| OnLoopback {
+        mock: MockUr::start(),
+        clock: Arc::new(SystemClock::new()),
+    });
 }
