@@ -15,7 +15,7 @@ use anyhow::Context;
 use learner::ingest::Ingest;
 use replay::{DiskStorage, StoreConfig};
 use sim::ClockMode;
-use tasks::{CellConfig, cell::ArmDriver};
+use tasks::CellConfig;
 use wire::{
     ActorId, ActorRequest, EpisodeKind, LearnerReply, Outcome, Pace, PolicySnapshot,
     transport::{LearnerLink, LinkError, LinkState},
@@ -167,11 +167,8 @@ fn shown(configuration: &Configuration, program: &Program) -> Configuration {
 
 /// On a real clock no step waits for the disk; in simulated time nobody is kept waiting.
 fn coupling(cell: &CellConfig, configuration: &Configuration) -> anyhow::Result<Coupling> {
-    let Configuration { task, run, .. } = configuration;
-    let clock = match cell.arm.driver {
-        ArmDriver::Sim => cell::sim_config(cell, task, run.seed)?.clock,
-    };
-    Ok(match clock {
+    let task = &configuration.task;
+    Ok(match cell::clock_mode(cell, task)? {
         ClockMode::Simulated => Coupling::Lockstep,
         ClockMode::Real => Coupling::Threads,
     })

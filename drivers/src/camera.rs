@@ -12,7 +12,7 @@ mod crop;
 
 pub use crop::{Crop, Cropped};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraInfo {
     pub name: String,
     pub width: u16,

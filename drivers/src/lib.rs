@@ -14,7 +14,7 @@ pub mod teleop;
 
 pub use arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind};
 pub use camera::{Camera, CameraError, CameraInfo, Crop, Cropped};
-pub use cell::{EpisodeBrief, Fixture, FixtureError, SuccessSensor};
+pub use cell::{EpisodeBrief, Fixture, FixtureError, NoSensor, SuccessSensor};
 pub use gate::{
     Command, Gate, GateCounts, GateLimits, GateReport, GripperLimits, SafeGrip, SafeTarget,
     WorkspaceBox,

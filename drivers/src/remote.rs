@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod cell;
 mod client;
+mod clock;
 mod frame;
 mod line;
 mod message;
@@ -15,6 +16,7 @@ mod server;
 
 pub use cell::{RemoteCamera, RemoteFixture, RemoteSuccess, RemoteTeleop};
 pub use client::{RemoteGate, Watcher};
+pub use clock::RemoteClock;
 pub use message::DeviceState;
 pub use server::{DeviceServer, Served, ServerError};
 

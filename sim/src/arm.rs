@@ -21,6 +21,16 @@ pub struct SimArm {
     pub(crate) world: SharedWorld,
 }
 
+/// Whatever its lease says.
+impl Drop for SimArm {
+    fn drop(&mut self) {
+        let mut world = self.world.lock();
+        if !world.is_stopped() {
+            world.hold(ArmMode::Holding);
+        }
+    }
+}
+
 impl Arm for SimArm {
     fn state(&self) -> Result<Stamped<ArmState>, ArmError> {
         self.world.lock().arm_state()

@@ -10,6 +10,11 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Base frame.
+    pub fn tcp_pose(&self) -> Pose {
+        self.world.lock().tcp_pose()
+    }
+
     /// The middle of the socket's top, z up, base frame.
     pub fn socket_pose(&self) -> Pose {
         self.world.lock().socket_pose()

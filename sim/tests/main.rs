@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod conformance;
 mod gate;
 mod pick_cube;
 mod rehearsal;

@@ -46,6 +46,8 @@ pub fn run(device: &Device) -> anyhow::Result<()> {
 fn served(cell: Cell) -> Served {
     Served {
         clock: cell.clock,
+        paced: false,
+        commanded: false,
         gate: cell.gate,
         cameras: cell.cameras,
         teleop: cell.teleop,

@@ -4,16 +4,22 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use drivers::{
-    Arm, Camera, CameraInfo, Crop, Cropped, Fixture, Gate, GateLimits, Gripper, GripperLimits,
-    GuardedArm, SuccessSensor, Teleop, WorkspaceBox,
+    Arm, Camera, CameraInfo, Crop, Cropped, EpisodeBrief, Fixture, FixtureError, Gate, GateLimits,
+    Gripper, GripperLimits, GuardedArm, NoSensor, SuccessSensor, Teleop, WorkspaceBox,
     gate::{ForceLimits, JointLimits, MotionLimits},
-    remote::{RemoteCamera, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
+    remote::{RemoteCamera, RemoteClock, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
 };
 use nalgebra::Vector3;
-use sim::{ClockMode, SimCell, SimConfig, faults::Faults};
+use sim::{
+    ClockMode, ScriptedOperator, SimArm, SimCamera, SimCell, SimConfig, SimFixture, SimGripper,
+    SimSuccess, faults::Faults,
+};
 use tasks::{
     CellConfig, TaskConfig,
-    cell::{ArmDriver, CameraConfig, GripperDriver, TeleopDriver},
+    cell::{
+        ArmDriver, CameraConfig, CameraDriver, DeviceClock, FixtureDriver, GripperDriver,
+        SuccessDriver, TeleopDriver,
+    },
 };
 use toml::{Table, Value};
 use wire::{Clock, SystemClock};
@@ -23,10 +29,23 @@ use crate::faults;
 /// The same cell with its physics along the wall clock, for a person to drive it.
 pub fn in_real_time(cell: &CellConfig) -> CellConfig {
     let mut cell = cell.clone();
-    if cell.arm.driver == ArmDriver::Sim {
+    if cell.is_simulated() {
         cell.sim.insert("clock".into(), Value::String("real".into()));
     }
+    if let Some(device) = &mut cell.device {
+        device.clock = DeviceClock::Real;
+    }
     cell
+}
+
+/// Who lets the time of a cell pass: this process in simulation, or the wall clock.
+pub fn clock_mode(cell: &CellConfig, task: &TaskConfig) -> anyhow::Result<ClockMode> {
+    let there = cell.device.as_ref().map(|device| device.clock);
+    Ok(match (cell.arm.driver, there) {
+        (ArmDriver::Sim, _) => sim_config(cell, task, 0)?.clock,
+        (_, Some(DeviceClock::Simulated)) => ClockMode::Simulated,
+        (_, Some(DeviceClock::Real) | None) => ClockMode::Real,
+    })
 }
 
 /// Side of the picture of a simulated camera that is cropped.
@@ -68,9 +87,7 @@ impl Cell {
         seed: u64,
         faults: Option<&Faults>,
     ) -> anyhow::Result<Self> {
-        let devices = match cell.arm.driver {
-            ArmDriver::Sim => Devices::start_sim(cell, task, seed)?,
-        };
+        let devices = Devices::start(cell, task, seed)?;
         let devices = match faults {
             None => devices,
             Some(faults) => faults::around_devices(devices, faults),
@@ -110,14 +127,13 @@ impl Cell {
         let mut cameras: Vec<Box<dyn Camera>> = Vec::new();
         for name in &task.cameras {
             let config = camera_config(cell, task, name)?;
-            let (width, height) = (config.width, config.height);
-            let noiseless = cell.arm.driver == ArmDriver::Sim;
-            let info = CameraInfo { name: name.clone(), width, height, noiseless };
-            cameras.push(Box::new(RemoteCamera::at(socket, info, clock.clone())));
+            cameras.push(remote_camera(socket, config, clock.clone())?);
         }
         let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
             TeleopDriver::None => None,
-            TeleopDriver::Scripted => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
+            TeleopDriver::Scripted | TeleopDriver::Device => {
+                Some(Box::new(RemoteTeleop::at(socket, clock.clone())))
+            }
         };
         Ok(Self {
             clock,
@@ -130,51 +146,192 @@ impl Cell {
     }
 }
 
+/// A camera of another process. Whether its pictures have noise, that process knows.
+fn remote_camera(
+    socket: &Path,
+    config: &CameraConfig,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Box<dyn Camera>> {
+    let (width, height) = (config.width, config.height);
+    let info = CameraInfo { name: config.name.clone(), width, height, noiseless: false };
+    let camera = RemoteCamera::connect(socket, info, clock)
+        .with_context(|| format!("reaching camera {} of another process", config.name))?;
+    Ok(Box::new(camera))
+}
+
 impl Devices {
-    fn start_sim(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        let config = sim_config(cell, task, seed)?;
-        let mode = config.clock;
-        let sim = SimCell::start(config).context("starting the simulated cell")?;
-        let teleop: Option<Box<dyn Teleop>> = match cell.teleop.driver {
-            TeleopDriver::None => None,
-            TeleopDriver::Scripted => Some(Box::new(sim.teleop)),
-        };
-        let gripper: Option<Box<dyn Gripper>> = match cell.gripper.driver {
-            GripperDriver::None => None,
-            GripperDriver::Sim => Some(Box::new(sim.gripper.with_context(|| {
-                format!(
-                    "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \
-                     \"usb-insertion\", or gripper.driver = \"none\"",
-                    cell.name
-                )
-            })?)),
-        };
+    /// Each device from where the cell file says that it is.
+    fn start(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+        let mut sources = Sources::start(cell, task, seed)?;
         Ok(Self {
-            clock: sim.clock,
-            mode,
-            arm: Box::new(sim.arm),
-            gripper,
-            cameras: sim
+            arm: sources.arm()?,
+            gripper: sources.gripper()?,
+            cameras: task
                 .cameras
-                .into_iter()
-                .map(|device| camera(device, cell))
+                .iter()
+                .map(|name| sources.camera(camera_config(cell, task, name)?))
                 .collect::<anyhow::Result<_>>()?,
-            teleop,
-            fixture: Box::new(sim.fixture),
-            success: Box::new(sim.success),
+            teleop: sources.teleop()?,
+            fixture: sources.fixture()?,
+            success: sources.success()?,
+            clock: sources.clock,
+            mode: sources.mode,
         })
     }
 }
 
+/// What the devices of a cell are taken from.
+struct Sources<'a> {
+    cell: &'a CellConfig,
+    clock: Arc<dyn Clock>,
+    mode: ClockMode,
+    /// Where a part of the cell is simulated.
+    sim: Option<SimParts>,
+}
+
+/// A simulated cell, of which parts are taken.
+struct SimParts {
+    arm: Option<SimArm>,
+    gripper: Option<SimGripper>,
+    cameras: Vec<SimCamera>,
+    teleop: Option<ScriptedOperator>,
+    fixture: Option<SimFixture>,
+    success: Option<SimSuccess>,
+}
+
+/// The cell file has at most one of each.
+const ONCE: &str = "each part of the simulated cell is taken once";
+
+impl<'a> Sources<'a> {
+    fn start(cell: &'a CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
+        let mode = clock_mode(cell, task)?;
+        let mut clock: Arc<dyn Clock> = match (mode, &cell.device) {
+            (ClockMode::Simulated, Some(device)) if cell.arm.driver != ArmDriver::Sim => {
+                let clock = RemoteClock::connect(&device.socket);
+                Arc::new(clock.context("reaching the other process's time")?)
+            }
+            _ => Arc::new(SystemClock::new()),
+        };
+        let mut sim = None;
+        if cell.is_simulated() {
+            let mut config = sim_config(cell, task, seed)?;
+            if cell.arm.driver != ArmDriver::Sim {
+                // Nobody here lets its time pass.
+                config.clock = ClockMode::Real;
+            }
+            let SimCell { clock: of_sim, arm, gripper, cameras, teleop, fixture, success, .. } =
+                SimCell::start(config).context("starting the simulated cell")?;
+            if cell.arm.driver == ArmDriver::Sim {
+                clock = of_sim;
+            }
+            sim = Some(SimParts {
+                arm: Some(arm),
+                gripper,
+                cameras,
+                teleop: Some(teleop),
+                fixture: Some(fixture),
+                success: Some(success),
+            });
+        }
+        Ok(Self { cell, clock, mode, sim })
+    }
+
+    fn sim(&mut self) -> &mut SimParts {
+        self.sim.as_mut().expect("a cell with a simulated part has a simulated cell")
+    }
+
+    /// The socket of the other process.
+    fn socket(&self) -> anyhow::Result<&'a Path> {
+        let device = self.cell.device.as_ref();
+        device.map(|device| device.socket.as_path()).context("the cell file has no [device]")
+    }
+
+    fn arm(&mut self) -> anyhow::Result<Box<dyn Arm>> {
+        Ok(match self.cell.arm.driver {
+            ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
+        })
+    }
+
+    fn gripper(&mut self) -> anyhow::Result<Option<Box<dyn Gripper>>> {
+        Ok(match self.cell.gripper.driver {
+            GripperDriver::None => None,
+            GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
+                format!(
+                    "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \
+                     \"usb-insertion\", or gripper.driver = \"none\"",
+                    self.cell.name
+                )
+            })?)),
+        })
+    }
+
+    fn camera(&mut self, config: &CameraConfig) -> anyhow::Result<Box<dyn Camera>> {
+        match config.driver {
+            CameraDriver::Sim => {
+                let cameras = &mut self.sim().cameras;
+                let at = cameras.iter().position(|camera| camera.info().name == config.name);
+                let at = at.context("a task names each camera once")?;
+                cropped(cameras.remove(at), config, &self.cell.name)
+            }
+            CameraDriver::Device => remote_camera(self.socket()?, config, self.clock.clone()),
+        }
+    }
+
+    fn teleop(&mut self) -> anyhow::Result<Option<Box<dyn Teleop>>> {
+        Ok(match self.cell.teleop.driver {
+            TeleopDriver::None => None,
+            TeleopDriver::Scripted => Some(Box::new(self.sim().teleop.take().expect(ONCE))),
+            TeleopDriver::Device => {
+                Some(Box::new(RemoteTeleop::at(self.socket()?, self.clock.clone())))
+            }
+        })
+    }
+
+    fn fixture(&mut self) -> anyhow::Result<Box<dyn Fixture>> {
+        Ok(match self.cell.fixture.driver {
+            FixtureDriver::Sim => Box::new(self.sim().fixture.take().expect(ONCE)),
+            FixtureDriver::Person => Box::new(AskedPerson {
+                wait: Duration::from_secs_f64(self.cell.fixture.wait_s),
+                clock: self.clock.clone(),
+            }),
+            FixtureDriver::Device => Box::new(RemoteFixture::at(self.socket()?)),
+        })
+    }
+
+    fn success(&mut self) -> anyhow::Result<Box<dyn SuccessSensor>> {
+        Ok(match self.cell.success.driver {
+            SuccessDriver::None => Box::new(NoSensor),
+            SuccessDriver::Sim => Box::new(self.sim().success.take().expect(ONCE)),
+            SuccessDriver::Device => Box::new(RemoteSuccess::at(self.socket()?)),
+        })
+    }
+}
+
+/// A person puts the work-piece where the next episode begins, and has some time for it.
+struct AskedPerson {
+    wait: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Fixture for AskedPerson {
+    fn prepare(&mut self, brief: &EpisodeBrief) -> Result<(), FixtureError> {
+        let (episode, wait) = (brief.episode.0, self.wait.as_secs_f64());
+        eprintln!("operator: put the work-piece in place for episode {episode}; {wait:.0} s");
+        self.clock.sleep_until(self.clock.now() + self.wait);
+        Ok(())
+    }
+}
+
 /// A device's camera as the cell file wants it: cropped and scaled, or as it is.
-fn camera<C: Camera + 'static>(device: C, cell: &CellConfig) -> anyhow::Result<Box<dyn Camera>> {
-    let Some((config, crop)) = cell.camera(&device.info().name).and_then(|c| Some((c, c.crop?)))
-    else {
-        return Ok(Box::new(device));
-    };
+fn cropped<C: Camera + 'static>(
+    device: C,
+    config: &CameraConfig,
+    cell: &str,
+) -> anyhow::Result<Box<dyn Camera>> {
+    let Some(crop) = config.crop else { return Ok(Box::new(device)) };
     let crop = Crop { left: crop.left, top: crop.top, width: crop.width, height: crop.height };
     let cropped = Cropped::new(device, crop, [config.width, config.height])
-        .with_context(|| format!("the crop of camera {} in cell {}", config.name, cell.name))?;
+        .with_context(|| format!("the crop of camera {} in cell {cell}", config.name))?;
     Ok(Box::new(cropped))
 }
 
@@ -195,6 +352,9 @@ pub fn sim_config(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Re
     let mut cameras = Vec::new();
     for name in &task.cameras {
         let camera = camera_config(cell, task, name)?;
+        if camera.driver != CameraDriver::Sim {
+            continue;
+        }
         let mut entry = Table::new();
         entry.insert("name".into(), Value::String(name.clone()));
         // A crop is taken out of a larger picture.

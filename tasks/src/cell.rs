@@ -2,17 +2,20 @@
 //!
 //! Holds numbers only; the root turns them into devices and `drivers::GateLimits`.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use nalgebra::{UnitQuaternion, Vector3};
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     error::ConfigError,
     frame::from_euler_xyz,
     load::{self, ConfigFile, Fault},
-    schema::Key,
+    schema::{Key, lookup},
 };
 
 mod keys;
@@ -27,6 +30,11 @@ pub struct CellConfig {
     #[serde(rename = "camera")]
     pub cameras: Vec<CameraConfig>,
     pub teleop: TeleopConfig,
+    pub fixture: FixtureConfig,
+    pub success: SuccessConfig,
+    /// Another process with devices of this cell, where a part names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceConfig>,
     /// Handed unread to the simulator, which has its own checked type.
     pub sim: Table,
 }
@@ -159,12 +167,21 @@ impl LimitsConfig {
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     pub name: String,
+    pub driver: CameraDriver,
     /// Size of the picture after crop and scaling.
     pub width: u16,
     pub height: u16,
     pub age_max_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraDriver {
+    Sim,
+    /// One of another process.
+    Device,
 }
 
 impl CameraConfig {
@@ -209,6 +226,60 @@ pub enum TeleopDriver {
     None,
     /// The simulated operator.
     Scripted,
+    /// The one of another process.
+    Device,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixtureConfig {
+    pub driver: FixtureDriver,
+    /// How long a person has.
+    pub wait_s: f64,
+}
+
+/// Who prepares the work-piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FixtureDriver {
+    Sim,
+    /// Is asked to, and has some time.
+    Person,
+    /// That of another process.
+    Device,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuccessConfig {
+    pub driver: SuccessDriver,
+}
+
+/// What sees that the task is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuccessDriver {
+    /// Nothing: the classifier or a person's mark decides.
+    None,
+    Sim,
+    /// That of another process.
+    Device,
+}
+
+/// Another process with devices of this cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    pub socket: PathBuf,
+    pub clock: DeviceClock,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceClock {
+    Real,
+    /// Its time passes as this process lets it.
+    Simulated,
 }
 
 impl CellConfig {
@@ -230,21 +301,68 @@ impl CellConfig {
         load::hash(self)
     }
 
+    /// Whether anything of the cell is simulated in this process.
+    pub fn is_simulated(&self) -> bool {
+        self.arm.driver == ArmDriver::Sim
+            || self.gripper.driver == GripperDriver::Sim
+            || self.cameras.iter().any(|camera| camera.driver == CameraDriver::Sim)
+            || self.teleop.driver == TeleopDriver::Scripted
+            || self.fixture.driver == FixtureDriver::Sim
+            || self.success.driver == SuccessDriver::Sim
+    }
+
     pub fn camera(&self, name: &str) -> Option<&CameraConfig> {
         self.cameras.iter().find(|camera| camera.name == name)
     }
+}
+
+/// Whether a part of the cell, or one of its cameras, has this driver.
+fn names_driver(given: &Table, driver: &str) -> bool {
+    let names = |part: &Value| part.get("driver").and_then(Value::as_str) == Some(driver);
+    given.values().any(|part| match part {
+        Value::Array(parts) => parts.iter().any(names),
+        part => names(part),
+    })
 }
 
 impl ConfigFile for CellConfig {
     const KIND: &'static str = "cell";
     const KEYS: &'static [Key] = keys::KEYS;
 
-    fn defaults(_given: &Table) -> Table {
-        load::built_in(include_str!("cell/defaults.toml"))
+    /// What the arm's driver implies, and the tables that the parts need.
+    fn defaults(given: &Table) -> Table {
+        let mut defaults = load::built_in(include_str!("cell/defaults.toml"));
+        let arm = lookup(given, "arm.driver").and_then(Value::as_str);
+        if arm.is_some_and(|arm| arm != "sim") {
+            let real = load::built_in(include_str!("cell/real.toml"));
+            defaults = load::overlaid(&defaults, &real);
+        }
+        if given.contains_key("device") || names_driver(given, "device") {
+            let device = load::built_in(include_str!("cell/device.toml"));
+            defaults.insert("device".into(), Value::Table(device));
+        }
+        defaults
     }
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.limits.faults();
+        let clock = self.device.as_ref().map(|device| device.clock);
+        if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
+            faults.push(Fault::new(
+                "device.clock",
+                "cannot be simulated where the arm is simulated here: there would be two times",
+                "Leave it out, or reach the arm in another way",
+            ));
+        }
+        for camera in &self.cameras {
+            if camera.driver == CameraDriver::Device && camera.crop.is_some() {
+                faults.push(Fault::new(
+                    "camera",
+                    format!("{} comes from another process, which crops it itself", camera.name),
+                    "Move the crop to that process's cell file",
+                ));
+            }
+        }
         for (i, camera) in self.cameras.iter().enumerate() {
             if self.cameras[..i].iter().any(|other| other.name == camera.name) {
                 faults.push(Fault::new(

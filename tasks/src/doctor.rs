@@ -9,7 +9,8 @@ use std::{
 use nalgebra::Vector3;
 
 use crate::{
-    cell::{CellConfig, GripperDriver, TeleopDriver},
+    cell::{CellConfig, GripperDriver, SuccessDriver, TeleopDriver},
+    reward::RewardKind,
     run::{CouplingMode, HeadKind, QClip, RunConfig},
     task::{ActionDims, TaskConfig},
 };
@@ -58,6 +59,7 @@ pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Fin
     let mut findings = Vec::new();
     cameras(cell, task, &mut findings);
     gripper(cell, task, &mut findings);
+    success(cell, task, &mut findings);
     workspace(cell, task, &mut findings);
     motion(cell, task, &mut findings);
     timing(cell, task, &mut findings);
@@ -115,18 +117,31 @@ fn cameras(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
 }
 
 fn gripper(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
-    match (cell.gripper.driver, task.needs_gripper()) {
-        (GripperDriver::None, true) => findings.push(error(
+    let has_one = cell.gripper.driver != GripperDriver::None;
+    match (has_one, task.needs_gripper()) {
+        (false, true) => findings.push(error(
             format!("task {} needs a gripper, which cell {} lacks", task.name, cell.name),
             "Set gripper.driver in the cell file, or action.gripper = \"none\" and no \"gripper\" in \
              observation.proprio",
         )),
-        (GripperDriver::Sim, false) => findings.push(Finding::new(
+        (true, false) => findings.push(Finding::new(
             Severity::Note,
             format!("the gripper is not used by task {}", task.name),
             "Nothing need be done; it keeps its grip",
         )),
-        (GripperDriver::None, false) | (GripperDriver::Sim, true) => {}
+        (false, false) | (true, true) => {}
+    }
+}
+
+fn success(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
+    if cell.success.driver == SuccessDriver::None && task.reward.kind == RewardKind::Sensor {
+        findings.push(warning(
+            format!(
+                "cell {} has nothing that sees success: only a person's mark ends an episode well",
+                cell.name
+            ),
+            "Set reward.kind = \"classifier\" in the task file, or success.driver in the cell file",
+        ));
     }
 }
 

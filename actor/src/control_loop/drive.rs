@@ -245,7 +245,7 @@ impl ControlLoop {
     /// What `next` is worth. The cell's sensor is asked whoever decides: what it saw is written down.
     /// A classifier that fails ends the episode; what it might have seen is not guessed.
     fn rule(&mut self, word: Option<Mark>, next: &mut Seen) -> (Ruling, Option<Fault>) {
-        let sensed = self.devices.success.succeeded();
+        let sensed = self.devices.success.sees();
         let pressed = self.devices.teleop.as_mut().and_then(|teleop| teleop.mark());
         let began = self.devices.host_clock.now();
         let judged =

@@ -58,7 +58,14 @@ impl RemoteSuccess {
 impl SuccessSensor for RemoteSuccess {
     /// A device that does not answer has not seen a success.
     fn succeeded(&mut self) -> bool {
-        matches!(self.0.ask(&DeviceRequest::Succeeded), Ok(DeviceReply::Succeeded(true)))
+        self.sees() == Some(true)
+    }
+
+    fn sees(&mut self) -> Option<bool> {
+        match self.0.ask(&DeviceRequest::Succeeded) {
+            Ok(DeviceReply::Succeeded(seen)) => seen,
+            _ => Some(false),
+        }
     }
 
     fn lost(&mut self) -> bool {
@@ -99,6 +106,24 @@ impl RemoteCamera {
     /// One that gives pictures of this size.
     pub fn at(path: &Path, info: CameraInfo, clock: Arc<dyn Clock>) -> Self {
         Self { line: Line::to(path), clock, info }
+    }
+
+    /// The same, and the device says whether they have noise.
+    pub fn connect(
+        path: &Path,
+        info: CameraInfo,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CameraError> {
+        let mut camera = Self::at(path, info, clock);
+        match camera.line.ask(&DeviceRequest::Camera(camera.info.name.clone())) {
+            Ok(DeviceReply::Camera(Some(there))) => camera.info.noiseless = there.noiseless,
+            Ok(DeviceReply::Camera(None)) => {
+                let reason = "the device serves no such camera; start it with the task of the run";
+                return Err(camera.failed(reason.into()));
+            }
+            other => return Err(camera.failed(reason(other))),
+        }
+        Ok(camera)
     }
 
     fn failed(&self, reason: String) -> CameraError {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wire::{Frame, Mark, codec::Message, geometry::Pose};
+use wire::{Frame, Mark, Timestamp, UnixNanos, codec::Message, geometry::Pose};
 
 use crate::{
     arm::{ArmError, ArmState, StopKind},
-    camera::CameraError,
+    camera::{CameraError, CameraInfo},
     cell::{EpisodeBrief, FixtureError},
     gate::{Command, Executed, GateCounts, GateReport, Trip},
     teleop::{TeleopError, TeleopSample},
@@ -23,6 +23,10 @@ pub(super) enum DeviceRequest {
     Succeeded,
     Mark,
     Lost,
+    Camera(String),
+    Time,
+    /// Lets the device's time pass; refused where it passes by itself.
+    Advance(Timestamp),
 }
 
 /// What goes to the gate.
@@ -54,9 +58,22 @@ pub(super) enum DeviceReply {
     Picture(Result<Aged<Frame>, CameraError>),
     Sample(Result<Aged<TeleopSample>, TeleopError>),
     Prepared(Result<(), FixtureError>),
-    Succeeded(bool),
+    /// `None` where nothing looks.
+    Succeeded(Option<bool>),
     Marked(Option<Mark>),
     Lost(bool),
+    /// What the camera gives; `None` when there is none of that name.
+    Camera(Option<CameraInfo>),
+    Time(DeviceTime),
+}
+
+/// The device's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DeviceTime {
+    pub now: Timestamp,
+    pub wall_now: UnixNanos,
+    /// Whether it passes only as clients let it.
+    pub paced: bool,
 }
 
 /// A reading and how old it was when it was sent: the two processes have clocks of their own.

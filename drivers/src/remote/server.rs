@@ -17,7 +17,7 @@ use wire::Clock;
 
 use super::{
     frame, lock,
-    message::{Aged, ArmRequest, DeviceReply, DeviceRequest, DeviceState},
+    message::{Aged, ArmRequest, DeviceReply, DeviceRequest, DeviceState, DeviceTime},
 };
 use crate::{
     ArmError, Camera, CameraError, Fixture, GuardedArm, SuccessSensor, Teleop, TeleopError,
@@ -28,6 +28,9 @@ use crate::{
 const CLIENTS_MAX: usize = 16;
 /// A client that does not take its reply for so long is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Commands where no client may.
+const NO_CLIENT: usize = usize::MAX;
 
 #[derive(Debug, Error)]
 pub enum ServerError {
@@ -45,6 +48,10 @@ pub enum ServerError {
 pub struct Served {
     /// The clock that the gate's device loop runs on.
     pub clock: Arc<dyn Clock>,
+    /// Its time passes only as clients let it.
+    pub paced: bool,
+    /// Whoever serves commands the arm itself: clients may watch and stop it.
+    pub commanded: bool,
     pub gate: Box<dyn GuardedArm>,
     pub cameras: Vec<Box<dyn Camera>>,
     pub teleop: Option<Box<dyn Teleop>>,
@@ -114,6 +121,7 @@ impl Drop for DeviceServer {
 /// Each device behind a lock of its own: a fixture that takes its time holds up no command.
 struct Desk {
     clock: Arc<dyn Clock>,
+    paced: bool,
     gate: Mutex<Box<dyn GuardedArm>>,
     /// The client that commands.
     commander: Mutex<Option<usize>>,
@@ -127,8 +135,9 @@ impl Desk {
     fn new(served: Served) -> Self {
         Self {
             clock: served.clock,
+            paced: served.paced,
             gate: Mutex::new(served.gate),
-            commander: Mutex::new(None),
+            commander: Mutex::new(served.commanded.then_some(NO_CLIENT)),
             cameras: served.cameras.into_iter().map(Mutex::new).collect(),
             teleop: Mutex::new(served.teleop),
             fixture: Mutex::new(served.fixture),
@@ -163,12 +172,27 @@ impl Desk {
             DeviceRequest::Prepare(brief) => {
                 DeviceReply::Prepared(lock(&self.fixture).prepare(&brief))
             }
-            DeviceRequest::Succeeded => DeviceReply::Succeeded(lock(&self.success).succeeded()),
+            DeviceRequest::Succeeded => DeviceReply::Succeeded(lock(&self.success).sees()),
             DeviceRequest::Mark => {
                 DeviceReply::Marked(lock(&self.teleop).as_mut().and_then(|teleop| teleop.mark()))
             }
             DeviceRequest::Lost => DeviceReply::Lost(lock(&self.success).lost()),
+            DeviceRequest::Camera(name) => {
+                let mut infos = self.cameras.iter().map(|camera| lock(camera).info().clone());
+                DeviceReply::Camera(infos.find(|info| info.name == name))
+            }
+            DeviceRequest::Time => DeviceReply::Time(self.time()),
+            DeviceRequest::Advance(until) if self.paced => {
+                self.clock.sleep_until(until);
+                DeviceReply::Time(self.time())
+            }
+            DeviceRequest::Advance(_) => DeviceReply::Time(self.time()),
         }
+    }
+
+    fn time(&self) -> DeviceTime {
+        let (now, wall_now) = (self.clock.now(), self.clock.wall_now());
+        DeviceTime { now, wall_now, paced: self.paced }
     }
 
     fn picture(&self, name: String, age_max: Duration) -> Result<Aged<wire::Frame>, CameraError> {

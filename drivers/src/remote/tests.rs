@@ -147,6 +147,8 @@ fn device() -> (tempfile::TempDir, std::path::PathBuf) {
         fixture: Props::new(clock.clone()),
         success: Props::new(clock.clone()),
         clock,
+        paced: false,
+        commanded: false,
     };
     thread::Builder::new().name("device".into()).spawn(move || server.serve(served)).unwrap();
     (folder, path)

@@ -29,4 +29,9 @@ impl SuccessSensor for StepCounter {
         self.faults.step_done(self.clock.now());
         self.inner.succeeded()
     }
+
+    fn sees(&mut self) -> Option<bool> {
+        self.faults.step_done(self.clock.now());
+        self.inner.sees()
+    }
 }

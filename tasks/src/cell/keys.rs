@@ -9,7 +9,12 @@ use crate::schema::{
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "", Text, "what people call the cell").required(),
-    key("arm.driver", "", OneOf(&["sim"]), "what moves the arm; `sim` is the simulated cell"),
+    key(
+        "arm.driver",
+        "",
+        OneOf(&["sim"]),
+        "what moves the arm; `sim` is the simulated cell",
+    ),
     key(
         "gripper.driver",
         "",
@@ -144,6 +149,13 @@ pub(super) const KEYS: &[Key] = &[
         "when another hand takes over, the speed grows from nothing over this time",
     ),
     key("camera[].name", "", Text, "name that task files use").required(),
+    key(
+        "camera[].driver",
+        "",
+        OneOf(&["sim", "device"]),
+        "where pictures come from; `sim` is the simulated cell, `device` another process",
+    )
+    .required(),
     key("camera[].width", "px", Integer(8, 2048), "width of the picture after crop and scaling"),
     key("camera[].height", "px", Integer(8, 2048), "height of the picture after crop and scaling"),
     key(
@@ -165,8 +177,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "teleop.driver",
         "",
-        OneOf(&["none", "scripted"]),
-        "the person's hand; `scripted` is the simulated operator",
+        OneOf(&["none", "scripted", "device"]),
+        "the person's hand; `scripted` is the simulated operator, `device` that of another process",
     ),
     key(
         "teleop.age_max_ms",
@@ -179,6 +191,31 @@ pub(super) const KEYS: &[Key] = &[
         "ms",
         Integer(0, 10_000),
         "rest this long gives control back to the policy",
+    ),
+    key(
+        "fixture.driver",
+        "",
+        OneOf(&["sim", "person", "device"]),
+        "who prepares the work-piece; a `person` is asked to, and has `fixture.wait_s`",
+    ),
+    key("fixture.wait_s", "s", Number(0.0, 600.0), "how long a person has to prepare the work-piece"),
+    key(
+        "success.driver",
+        "",
+        OneOf(&["none", "sim", "device"]),
+        "what sees that the task is done; with `none` the classifier or a person's mark decides",
+    ),
+    key(
+        "device.socket",
+        "",
+        Text,
+        "where `reins device` or `reins serve-cell` has this cell's other devices",
+    ),
+    key(
+        "device.clock",
+        "",
+        OneOf(&["real", "simulated"]),
+        "`simulated`: the other process's time passes as this one lets it",
     ),
     key("sim", "", Table, "settings of the simulated cell, checked by the simulator"),
 ];

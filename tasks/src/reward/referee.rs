@@ -19,7 +19,8 @@ pub struct ClassifierRule {
 /// What is known after a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    pub sensed: bool,
+    /// By the cell's own sensor; `None` where it has none.
+    pub sensed: Option<bool>,
     pub mark: Option<Mark>,
     /// One per output; none where there is no classifier, or it could not judge.
     pub probabilities: Option<&'a [f32]>,
@@ -69,7 +70,7 @@ impl Referee {
     }
 
     pub fn rule(&mut self, evidence: Evidence<'_>) -> Ruling {
-        let (mark, sensed) = (evidence.mark, Some(evidence.sensed));
+        let (mark, sensed) = (evidence.mark, evidence.sensed);
         let (seen, probability) = self.look(&evidence);
         let ruling = match mark {
             Some(Mark::Success) => {
@@ -79,11 +80,11 @@ impl Referee {
             Some(Mark::Failure) => Ruling { failed: true, ..Ruling::by(RewardSource::Person) },
             Some(Mark::Class(_)) | None => match self.kind {
                 RewardKind::Classifier => seen,
-                RewardKind::Sensor => Ruling {
-                    succeeded: evidence.sensed,
-                    share: f64::from(u8::from(evidence.sensed)),
-                    ..Ruling::by(RewardSource::Task)
-                },
+                RewardKind::Sensor => {
+                    let succeeded = sensed == Some(true);
+                    let share = f64::from(u8::from(succeeded));
+                    Ruling { succeeded, share, ..Ruling::by(RewardSource::Task) }
+                }
             },
         };
         let source = ruling.judgement.source;
@@ -194,7 +195,7 @@ mod tests {
                     _ => None,
                 };
                 let ruling = referee.rule(Evidence {
-                    sensed: letter == 's',
+                    sensed: Some(letter == 's'),
                     mark,
                     probabilities: (letter != '?').then_some(&probabilities),
                     tcp_pose: &Pose::translation(away, 0.0, 0.0),
