@@ -26,6 +26,8 @@ use wire::{Clock, SystemClock};
 
 use crate::faults;
 
+mod robots;
+
 /// The same cell with its physics along the wall clock, for a person to drive it.
 pub fn in_real_time(cell: &CellConfig) -> CellConfig {
     let mut cell = cell.clone();
@@ -249,12 +251,15 @@ impl<'a> Sources<'a> {
     fn arm(&mut self) -> anyhow::Result<Box<dyn Arm>> {
         Ok(match self.cell.arm.driver {
             ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
+            ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
+            ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
         })
     }
 
     fn gripper(&mut self) -> anyhow::Result<Option<Box<dyn Gripper>>> {
         Ok(match self.cell.gripper.driver {
             GripperDriver::None => None,
+            GripperDriver::Robotiq => Some(robots::robotiq(self.cell, self.clock.clone())?),
             GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
                 format!(
                     "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \

@@ -19,6 +19,9 @@ use crate::{
 };
 
 mod keys;
+mod robots;
+
+pub use robots::{RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,13 @@ pub struct CellConfig {
     pub teleop: TeleopConfig,
     pub fixture: FixtureConfig,
     pub success: SuccessConfig,
+    /// Each where the arm or the gripper is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ur: Option<UrConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xarm: Option<XarmConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robotiq: Option<RobotiqConfig>,
     /// Another process with devices of this cell, where a part names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceConfig>,
@@ -49,6 +59,10 @@ pub struct ArmConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum ArmDriver {
     Sim,
+    /// Universal Robots.
+    Ur,
+    /// UFACTORY's xArm and Lite 6.
+    Xarm,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +81,7 @@ pub struct GripperConfig {
 pub enum GripperDriver {
     None,
     Sim,
+    Robotiq,
 }
 
 /// Limits of the gate. Base frame.
@@ -337,15 +352,23 @@ impl ConfigFile for CellConfig {
             let real = load::built_in(include_str!("cell/real.toml"));
             defaults = load::overlaid(&defaults, &real);
         }
-        if given.contains_key("device") || names_driver(given, "device") {
-            let device = load::built_in(include_str!("cell/device.toml"));
-            defaults.insert("device".into(), Value::Table(device));
+        let tables = [
+            ("ur", include_str!("cell/ur.toml")),
+            ("xarm", include_str!("cell/xarm.toml")),
+            ("robotiq", include_str!("cell/robotiq.toml")),
+            ("device", include_str!("cell/device.toml")),
+        ];
+        for (table, text) in tables {
+            if given.contains_key(table) || names_driver(given, table) {
+                defaults.insert(table.into(), Value::Table(load::built_in(text)));
+            }
         }
         defaults
     }
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.limits.faults();
+        faults.extend(self.robot_faults());
         let clock = self.device.as_ref().map(|device| device.clock);
         if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
             faults.push(Fault::new(

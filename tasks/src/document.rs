@@ -45,7 +45,7 @@ pub fn configuration() -> String {
         "`[[camera]]` stands once for each camera. `crop` may be left out; then the whole picture \
          is kept. A simulated camera that is cropped takes pictures of 256x256.",
         CellConfig::KEYS,
-        &[("default", &CellConfig::defaults(&none))],
+        &[("default", &CellConfig::defaults(&robots()))],
     );
     section(
         &mut text,
@@ -74,6 +74,12 @@ pub fn configuration() -> String {
         &[("default", &FaultScript::defaults(&none))],
     );
     text
+}
+
+/// A cell in which every kind of robot is named: their tables have defaults only then.
+fn robots() -> Table {
+    let names = ["device", "robotiq", "ur", "xarm"];
+    names.map(|name| (name.to_owned(), Value::Table(Table::new()))).into_iter().collect()
 }
 
 fn preset_hil_serl() -> Table {

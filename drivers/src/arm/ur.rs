@@ -7,7 +7,7 @@
 mod dashboard;
 mod link;
 #[cfg(test)]
-mod mock;
+pub(in crate::arm) mod mock;
 mod program;
 mod rtde;
 mod servo;
@@ -99,7 +99,7 @@ pub enum UrError {
          this arm first"
     )]
     InUse { host: String, name: &'static str },
-    #[error("listening for the arm's program on port {port}: set arm.reverse_port to a free one")]
+    #[error("listening for the arm's program on port {port}: set ur.reverse_port to a free one")]
     Listen { port: u16, source: io::Error },
     #[error("the UR arm at {host} is not ready")]
     NotReady { host: String, source: ArmError },

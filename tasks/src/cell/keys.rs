@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crate::schema::{
-    Allowed::{Integer, Number, OneOf, Table, Text, Vector},
+    Allowed::{Bool, Integer, Number, OneOf, Table, Text, Vector},
     Key, key,
 };
 
@@ -12,13 +12,13 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "arm.driver",
         "",
-        OneOf(&["sim"]),
-        "what moves the arm; `sim` is the simulated cell",
+        OneOf(&["sim", "ur", "xarm"]),
+        "what moves the arm; `sim` is the simulated cell, `ur` Universal Robots, `xarm` UFACTORY",
     ),
     key(
         "gripper.driver",
         "",
-        OneOf(&["none", "sim"]),
+        OneOf(&["none", "sim", "robotiq"]),
         "the gripper at the arm's tool; `sim` is the simulated cell's",
     ),
     key("gripper.force_n", "N", Number(0.1, 500.0), "how hard it grips"),
@@ -205,6 +205,71 @@ pub(super) const KEYS: &[Key] = &[
         OneOf(&["none", "sim", "device"]),
         "what sees that the task is done; with `none` the classifier or a person's mark decides",
     ),
+    key("ur.host", "", Text, "name or address of the UR controller").required(),
+    key("ur.rtde_port", "", Integer(1, 65_535), "port of its RTDE interface"),
+    key("ur.dashboard_port", "", Integer(1, 65_535), "port of its dashboard server"),
+    key("ur.script_port", "", Integer(1, 65_535), "port of its secondary interface"),
+    key(
+        "ur.reverse_port",
+        "",
+        Integer(0, 65_535),
+        "where this host listens for the arm's program; 0 takes a free port",
+    ),
+    key(
+        "ur.reverse_host",
+        "",
+        Text,
+        "this host as the controller sees it; without it the address of the connection to it",
+    ),
+    key(
+        "ur.rate_hz",
+        "Hz",
+        Number(10.0, 500.0),
+        "how often it tells its state: at most 125 on CB3, 500 on e-Series",
+    ),
+    key("ur.lookahead_s", "s", Number(0.03, 0.2), "how far ahead `servoj` smooths"),
+    key("ur.gain", "", Number(100.0, 2000.0), "how hard `servoj` follows"),
+    key("ur.force", "", Bool, "zero the force sensor at the start and use what it says"),
+    key(
+        "ur.speed_fraction_min",
+        "",
+        Number(0.0, 1.0),
+        "with the speed slider lower than this the arm takes no command",
+    ),
+    key("xarm.host", "", Text, "name or address of the control box").required(),
+    key("xarm.command_port", "", Integer(1, 65_535), "port of its commands"),
+    key("xarm.report_port", "", Integer(1, 65_535), "port of its real-time report"),
+    key("xarm.joints", "", Integer(5, 7), "number of joints: 6 for a Lite 6"),
+    key(
+        "robotiq.link",
+        "",
+        OneOf(&["socket", "modbus-tcp", "modbus-rtu"]),
+        "how the gripper is reached; `socket` is that of its URCap on a UR controller",
+    ),
+    key(
+        "robotiq.host",
+        "",
+        Text,
+        "name or address of the controller; without it that of `ur.host`",
+    ),
+    key("robotiq.port", "", Integer(1, 65_535), "without it 63352, or 502 for Modbus TCP"),
+    key("robotiq.device", "", Text, "the serial line of Modbus RTU"),
+    key("robotiq.slave", "", Integer(1, 247), "without it 9, or 2 for Modbus TCP"),
+    key(
+        "robotiq.registers",
+        "",
+        Vector(2, &Integer(0, 65_535)),
+        "of Modbus TCP: first register of orders and of the status; [1000, 2000] on most gateways",
+    ),
+    key(
+        "robotiq.model",
+        "",
+        OneOf(&["2f-85", "2f-140"]),
+        "which forces and speeds its registers mean",
+    ),
+    key("robotiq.open_at", "", Integer(0, 254), "position that it says of open jaws"),
+    key("robotiq.closed_at", "", Integer(1, 255), "position that it says of jaws closed on nothing"),
+    key("robotiq.activation_s", "s", Number(0.1, 60.0), "how long its activation may take"),
     key(
         "device.socket",
         "",

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Shared, UrError,
-    rtde::{self, Recipe, Reply, Request},
+    rtde::{self, Recipe, Reply, Request, Value},
     snapshot::{OUTPUTS, RecipeError, Snapshot, check_outputs},
 };
 use crate::Stamped;
@@ -22,6 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Held by the client that drives the arm, so that a second one finds it in use.
 const CLAIM: &str = "input_int_register_24";
+const CLAIMED: i32 = 1;
 
 pub(super) struct Link {
     host: String,
@@ -59,7 +60,11 @@ impl Link {
             other => return Err(self.misunderstood(format!("{other:?} for its version"))),
         }
         match self.ask(stream, &Request::SetUpInputs(vec![CLAIM.into()]))? {
-            Reply::Inputs(recipe) => self.check_claim(&recipe)?,
+            Reply::Inputs(recipe) => {
+                self.check_claim(&recipe)?;
+                let values = vec![Value::Int32(CLAIMED)];
+                self.tell(stream, &Request::Data { recipe: recipe.id, values })?;
+            }
             other => return Err(self.misunderstood(format!("{other:?} for the inputs"))),
         }
         let names = OUTPUTS.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -85,9 +90,8 @@ impl Link {
 
     /// The reply to a request; messages for people that come in between are passed on to the log.
     fn ask(&self, stream: &mut TcpStream, request: &Request) -> Result<Reply, UrError> {
+        self.tell(stream, request)?;
         let reach = |source| UrError::Reach { what: "RTDE", address: self.address, source };
-        let bytes = request.encode().ok_or_else(|| self.misunderstood("too many names"))?;
-        stream.write_all(&bytes).map_err(reach)?;
         loop {
             match receive(stream).map_err(reach)? {
                 Reply::Text { message, .. } => tracing::warn!("the UR controller says: {message}"),
@@ -95,6 +99,12 @@ impl Link {
                 reply => return Ok(reply),
             }
         }
+    }
+
+    fn tell(&self, stream: &mut TcpStream, request: &Request) -> Result<(), UrError> {
+        let bytes = request.encode().ok_or_else(|| self.misunderstood("too many names"))?;
+        let reach = |source| UrError::Reach { what: "RTDE", address: self.address, source };
+        stream.write_all(&bytes).map_err(reach)
     }
 
     fn misunderstood(&self, reason: impl ToString) -> UrError {
@@ -107,11 +117,15 @@ impl Link {
         while !shared.lock().quits {
             if let Some(mut open) = stream.take() {
                 shared.lock().linked = true;
-                let lost = read_states(shared, &mut open);
-                if let Err(error) = lost {
-                    tracing::warn!("the link to the UR controller at {} is lost: {error}", self.host);
-                    shared.lock().lost_link();
-                    shared.wake.notify_all();
+                match read_states(shared, &mut open) {
+                    // Dropped. A controller that does not hear it sees that the link is gone.
+                    Ok(()) => _ = self.tell(&mut open, &Request::Pause),
+                    Err(error) => {
+                        let host = &self.host;
+                        tracing::warn!("the link to the UR controller at {host} is lost: {error}");
+                        shared.lock().lost_link();
+                        shared.wake.notify_all();
+                    }
                 }
                 continue;
             }

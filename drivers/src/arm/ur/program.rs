@@ -111,8 +111,8 @@ pub(super) fn ended_because(code: i32) -> &'static str {
              it, or make the workspace of the cell smaller"
         }
         said::NO_CONNECTION => {
-            "its program could not dial back to this host: set arm.reverse_host to this host's \
-             address in the robot's network, and open arm.reverse_port in the firewall"
+            "its program could not dial back to this host: set ur.reverse_host to this host's \
+             address in the robot's network, and open ur.reverse_port in the firewall"
         }
         _ => "its program was ended on the controller (pendant, another script, or a fault)",
     }

@@ -10,27 +10,27 @@ use super::rtde::{FieldType, Reader, Recipe, RtdeError, Value, kind};
 pub(super) const PROGRAM_REGISTER: u8 = 24;
 
 /// What is asked for, in this order, with the type that the guide gives it.
-pub(super) const OUTPUTS: [(&str, &str); 12] = [
-    ("timestamp", "DOUBLE"),
-    ("actual_q", "VECTOR6D"),
-    ("actual_qd", "VECTOR6D"),
-    ("actual_TCP_pose", "VECTOR6D"),
-    ("actual_TCP_speed", "VECTOR6D"),
-    ("actual_TCP_force", "VECTOR6D"),
-    ("robot_mode", "INT32"),
-    ("safety_mode", "INT32"),
-    ("runtime_state", "UINT32"),
-    ("speed_scaling", "DOUBLE"),
-    ("target_speed_fraction", "DOUBLE"),
-    ("output_int_register_24", "INT32"),
+pub(super) const OUTPUTS: [(&str, FieldType); 12] = [
+    ("timestamp", FieldType::Double),
+    ("actual_q", FieldType::Vector6d),
+    ("actual_qd", FieldType::Vector6d),
+    ("actual_TCP_pose", FieldType::Vector6d),
+    ("actual_TCP_speed", FieldType::Vector6d),
+    ("actual_TCP_force", FieldType::Vector6d),
+    ("robot_mode", FieldType::Int32),
+    ("safety_mode", FieldType::Int32),
+    ("runtime_state", FieldType::Uint32),
+    ("speed_scaling", FieldType::Double),
+    ("target_speed_fraction", FieldType::Double),
+    ("output_int_register_24", FieldType::Int32),
 ];
 
 #[derive(Clone, Debug, PartialEq, Error)]
 pub(super) enum RecipeError {
     #[error("the controller does not know {0}: its software is too old for this driver")]
     NotFound(&'static str),
-    #[error("the controller gives {name} as {got}, not as {wanted}")]
-    Type { name: &'static str, got: String, wanted: &'static str },
+    #[error("the controller gives {name} as {got}, not as {wanted:?}")]
+    Type { name: &'static str, got: String, wanted: FieldType },
     #[error("the controller answered {0} types for {1} names")]
     Count(usize, usize),
 }
@@ -60,11 +60,12 @@ pub(super) fn check_outputs(recipe: &Recipe) -> Result<(), RecipeError> {
     if recipe.types.len() != OUTPUTS.len() {
         return Err(RecipeError::Count(recipe.types.len(), OUTPUTS.len()));
     }
-    for ((name, wanted), got) in OUTPUTS.iter().zip(&recipe.types) {
-        match got.as_str() {
-            got if got == *wanted => {}
-            "NOT_FOUND" => return Err(RecipeError::NotFound(name)),
-            got => return Err(RecipeError::Type { name, got: got.into(), wanted }),
+    for ((name, wanted), got) in OUTPUTS.into_iter().zip(&recipe.types) {
+        if got == "NOT_FOUND" {
+            return Err(RecipeError::NotFound(name));
+        }
+        if FieldType::named(got) != Ok(wanted) {
+            return Err(RecipeError::Type { name, got: got.clone(), wanted });
         }
     }
     Ok(())
@@ -131,7 +132,9 @@ mod tests {
     use super::*;
 
     fn recipe() -> Recipe {
-        Recipe { id: 1, types: OUTPUTS.iter().map(|(_, what)| (*what).to_owned()).collect() }
+        let types = "DOUBLE,VECTOR6D,VECTOR6D,VECTOR6D,VECTOR6D,VECTOR6D,INT32,INT32,UINT32,DOUBLE,\
+                     DOUBLE,INT32";
+        Recipe { id: 1, types: types.split(',').map(str::to_owned).collect() }
     }
 
     #[test]

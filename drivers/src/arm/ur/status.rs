@@ -272,7 +272,7 @@ fn slowed(snapshot: &Stamped<Snapshot>, speed_fraction_min: f64) -> Option<Strin
     (speed_fraction < speed_fraction_min).then(|| {
         format!(
             "its speed slider stands at {:.0} % (it goes at {:.0} % just now), so it lags behind its \
-             targets: set the slider to 100 %, or lower arm.speed_fraction_min",
+             targets: set the slider to 100 %, or lower ur.speed_fraction_min",
             speed_fraction * 100.0,
             speed_scaling * 100.0
         )

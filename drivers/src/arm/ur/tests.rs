@@ -1,5 +1,7 @@
 //! The driver against a controller of its own protocol, over loopback.
 
+mod peer;
+
 use std::{sync::Arc, time::Duration};
 
 use nalgebra::Vector3;
@@ -349,7 +351,7 @@ fn an_arm_that_is_not_ready_is_refused_with_the_remedy() {
 
 #[test]
 fn a_program_that_cannot_dial_back_names_both_keys() {
-    connect_fails(|world| world.dial_fails = true, "arm.reverse_host");
+    connect_fails(|world| world.dial_fails = true, "ur.reverse_host");
 }
 
 #[test]
