@@ -39,7 +39,7 @@ fn gated<A: Arm + 'static>(arm: A, clock: &Arc<SystemClock>) -> Gate<A> {
     gate
 }
 
-/// Whether both follow a command up by so much.
+/// A little up.
 fn command(gate: &mut impl GuardedArm, clock: &SystemClock) {
     let mut pose = gate.state().unwrap().value.tcp_pose;
     pose.translation.vector.z += 0.03;

@@ -28,7 +28,7 @@ use thiserror::Error;
 use wire::Clock;
 
 use self::{
-    link::Link,
+    link::{Link, Version},
     program::Program,
     servo::Servo,
     status::{Recovery, Status},
@@ -140,7 +140,7 @@ impl UrArm {
             clock,
         });
         let link = Link::new(config.host.clone(), robot, config.rtde_port, config.rate_hz);
-        let stream = link.open()?;
+        let (stream, version) = link.open()?;
         let here = stream.local_addr().map(|address| address.ip());
         let mut arm = Self { config, shared, threads: Vec::new() };
         let state = {
@@ -149,14 +149,14 @@ impl UrArm {
         };
         arm.spawn("ur-state", state)?;
         arm.wait_for_state()?;
-        let mut servo = arm.servo(robot, here.unwrap_or(robot))?;
+        let mut servo = arm.servo(robot, here.unwrap_or(robot), version)?;
         servo.start_program(&arm.shared).map_err(|source| arm.not_ready(source))?;
         let shared = arm.shared.clone();
         arm.spawn("ur-servo", move || servo.run(&shared))?;
         Ok(arm)
     }
 
-    fn servo(&self, robot: IpAddr, here: IpAddr) -> Result<Servo, UrError> {
+    fn servo(&self, robot: IpAddr, here: IpAddr, version: Version) -> Result<Servo, UrError> {
         let config = &self.config;
         let listen = |source| UrError::Listen { port: config.reverse_port, source };
         let any: IpAddr = if robot.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
@@ -169,6 +169,7 @@ impl UrArm {
             lookahead_s: config.lookahead_s,
             gain: config.gain,
             zero_force: config.force,
+            version,
         };
         Ok(Servo::new(
             listener,
@@ -286,6 +287,7 @@ impl Drop for UrArm {
     fn drop(&mut self) {
         self.shared.lock().quits = true;
         self.shared.wake.notify_all();
+        self.shared.news.notify_all();
         for thread in self.threads.drain(..).rev() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the UR arm panicked");

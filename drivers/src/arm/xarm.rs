@@ -234,6 +234,7 @@ impl Drop for XarmArm {
     fn drop(&mut self) {
         self.shared.lock().quits = true;
         self.shared.wake.notify_all();
+        self.shared.news.notify_all();
         for thread in self.threads.drain(..).rev() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the xArm panicked");

@@ -118,3 +118,51 @@ impl CellConfig {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::{ArmDriver, GripperDriver};
+
+    fn cell(text: &str) -> Result<CellConfig, String> {
+        let limits = "limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }";
+        let text = format!("name = \"cell\"\n{limits}\n{text}");
+        CellConfig::from_toml(&text, "cell.toml").map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn refused(text: &str, says: &str) {
+        let error = cell(text).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_driver_brings_the_defaults_of_its_table_and_needs_only_an_address() {
+        let ur = cell("arm = { driver = \"ur\" }\nur = { host = \"10.0.0.5\" }").unwrap();
+        assert_eq!(ur.arm.driver, ArmDriver::Ur);
+        assert_eq!(ur.ur.as_ref().unwrap().rtde_port, 30_004);
+        assert_eq!((ur.xarm, ur.robotiq, ur.device), (None, None, None));
+        refused("arm = { driver = \"ur\" }", "ur.host");
+        refused("arm = { driver = \"xarm\" }", "xarm.host");
+        refused("arm = { driver = \"ur\" }\nur = { host = \"a\", hosst = 1 }", "ur.hosst");
+    }
+
+    #[test]
+    fn a_gripper_is_looked_for_on_the_ur_controller_unless_it_has_an_address() {
+        let both = "arm = { driver = \"ur\" }\nur = { host = \"a\" }\n\
+                    gripper = { driver = \"robotiq\" }\n";
+        let on_ur = cell(both).unwrap();
+        assert_eq!(on_ur.gripper.driver, GripperDriver::Robotiq);
+        assert_eq!(on_ur.robotiq_host(), Some("a"));
+        let own = cell(&format!("{both}robotiq = {{ host = \"b\" }}")).unwrap();
+        assert_eq!(own.robotiq_host(), Some("b"));
+        refused("gripper = { driver = \"robotiq\" }", "robotiq.host");
+        let serial = "gripper = { driver = \"robotiq\" }\nrobotiq = { link = \"modbus-rtu\"";
+        refused(&format!("{serial} }}"), "robotiq.device");
+        cell(&format!("{serial}, device = \"/dev/ttyUSB0\" }}")).unwrap();
+        refused(
+            &format!("{serial}, device = \"/dev/ttyUSB0\", open_at = 230, closed_at = 3 }}"),
+            "closed_at",
+        );
+    }
+}

@@ -38,6 +38,10 @@ const CELL: &str = r#"
 name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
 camera = [{ name = "a", crop = { left = 0, top = 0, width = 64, height = 64 } }]
+device = {}
+ur = { host = "a", reverse_host = "b" }
+xarm = { host = "a" }
+robotiq = { host = "a", port = 1, device = "/dev/b", slave = 9 }
 "#;
 
 const TASK: &str = r#"

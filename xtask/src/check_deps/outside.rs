@@ -21,6 +21,8 @@ const PLACES: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["console/"]),
+    ("tokio_modbus", &["drivers/src/gripper/robotiq/"]),
+    ("tokio_serial", &["drivers/src/gripper/robotiq/"]),
     ("opencv", &["drivers/src/camera/opencv.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),
     ("hidapi", &["drivers/src/teleop/spacemouse.rs"]),

@@ -24,6 +24,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const CLAIM: &str = "input_int_register_24";
 const CLAIMED: i32 = 1;
 
+/// Of the controller's software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    pub major: u32,
+    pub minor: u32,
+}
+
 pub(super) struct Link {
     host: String,
     address: SocketAddr,
@@ -35,30 +42,31 @@ impl Link {
         Self { host, address: (robot, port).into(), hz }
     }
 
-    /// Connects and has the controller start to send.
-    pub fn open(&self) -> Result<TcpStream, UrError> {
+    /// Connects and has the controller start to send. Gives its software's version, too.
+    pub fn open(&self) -> Result<(TcpStream, Version), UrError> {
         let reach = |source| UrError::Reach { what: "RTDE", address: self.address, source };
         let mut stream =
             TcpStream::connect_timeout(&self.address, CONNECT_TIMEOUT).map_err(reach)?;
         stream.set_nodelay(true).map_err(reach)?;
         stream.set_read_timeout(Some(SILENCE_MAX * 4)).map_err(reach)?;
         stream.set_write_timeout(Some(SILENCE_MAX)).map_err(reach)?;
-        self.handshake(&mut stream)?;
+        let version = self.handshake(&mut stream)?;
         stream.set_read_timeout(Some(SILENCE_MAX)).map_err(reach)?;
-        Ok(stream)
+        Ok((stream, version))
     }
 
-    fn handshake(&self, stream: &mut TcpStream) -> Result<(), UrError> {
+    fn handshake(&self, stream: &mut TcpStream) -> Result<Version, UrError> {
         match self.ask(stream, &Request::ProtocolVersion(rtde::VERSION))? {
             Reply::ProtocolVersion { accepted: true } => {}
             _ => return Err(self.misunderstood("it does not speak RTDE version 2")),
         }
-        match self.ask(stream, &Request::ControllerVersion)? {
+        let version = match self.ask(stream, &Request::ControllerVersion)? {
             Reply::ControllerVersion([major, minor, bugfix, _]) => {
                 tracing::info!("UR controller software {major}.{minor}.{bugfix} at {}", self.host);
+                Version { major, minor }
             }
             other => return Err(self.misunderstood(format!("{other:?} for its version"))),
-        }
+        };
         match self.ask(stream, &Request::SetUpInputs(vec![CLAIM.into()]))? {
             Reply::Inputs(recipe) => {
                 self.check_claim(&recipe)?;
@@ -75,7 +83,7 @@ impl Link {
             other => return Err(self.misunderstood(format!("{other:?} for the outputs"))),
         }
         match self.ask(stream, &Request::Start)? {
-            Reply::Start { accepted: true } => Ok(()),
+            Reply::Start { accepted: true } => Ok(version),
             other => Err(self.misunderstood(format!("{other:?} for the start"))),
         }
     }
@@ -130,7 +138,7 @@ impl Link {
                 continue;
             }
             match self.open() {
-                Ok(open) => stream = Some(open),
+                Ok((open, _)) => stream = Some(open),
                 Err(error) => {
                     tracing::debug!("no link to the UR controller: {error}");
                     pause(shared);

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use wire::geometry::Pose;
 
-use super::snapshot::{PROGRAM_REGISTER, rotation_vector};
+use super::{
+    link::Version,
+    snapshot::{PROGRAM_REGISTER, rotation_vector},
+};
 
 const SOURCE: &str = include_str!("program.urscript");
 
@@ -41,16 +44,30 @@ pub(super) struct Program {
     pub lookahead_s: f64,
     pub gain: f64,
     pub zero_force: bool,
+    /// Which words the controller knows.
+    pub version: Version,
 }
+
+/// From this software on a program can ask whether a pose has a solution. Before, it ends by itself
+/// where there is none.
+const ASKS_FOR_SOLUTION: Version = Version { major: 5, minor: 10 };
+/// From this on there are arms with a force sensor.
+const HAS_SENSOR: Version = Version { major: 5, minor: 0 };
 
 impl Program {
     pub fn text(&self) -> String {
+        let reachable = match self.version >= ASKS_FOR_SOLUTION {
+            true => "get_inverse_kin_has_solution(pose, near)",
+            false => "True",
+        };
+        let zeroes = self.zero_force && self.version >= HAS_SENSOR;
         SOURCE
+            .replace("{reachable}", reachable)
             .replace("{host}", &self.host)
             .replace("{port}", &self.port.to_string())
             .replace("{lookahead_s}", &self.lookahead_s.to_string())
             .replace("{gain}", &self.gain.to_string())
-            .replace("{zero_force}", if self.zero_force { "zero_ftsensor()" } else { "sync()" })
+            .replace("{zero_force}", if zeroes { "zero_ftsensor()" } else { "sync()" })
             .replace("{register}", &PROGRAM_REGISTER.to_string())
             .replace("{stop_radps2}", &STOP_RADPS2.to_string())
             .replace("{joint_step_rad}", &JOINT_STEP_RAD.to_string())
@@ -131,6 +148,7 @@ mod tests {
             lookahead_s: 0.1,
             gain: 300.0,
             zero_force: true,
+            version: Version { major: 5, minor: 14 },
         }
     }
 
@@ -141,7 +159,17 @@ mod tests {
         assert!(text.contains("socket_open(\"10.0.0.2\", 50001, \"reins_socket\")"));
         assert!(text.contains("lookahead_time=0.1, gain=300)"));
         assert!(text.contains("zero_ftsensor()"));
+        assert!(text.contains("if get_inverse_kin_has_solution(pose, near):"));
         assert!(!Program { zero_force: false, ..program() }.text().contains("zero_ftsensor"));
+    }
+
+    #[test]
+    fn an_older_controller_is_told_only_words_that_it_knows() {
+        let text = |major, minor| Program { version: Version { major, minor }, ..program() }.text();
+        for older in [text(3, 15), text(5, 9)] {
+            assert!(!older.contains("has_solution") && older.contains("if True:"));
+        }
+        assert!(!text(3, 15).contains("zero_ftsensor") && text(5, 9).contains("zero_ftsensor"));
     }
 
     #[test]

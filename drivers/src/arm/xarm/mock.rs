@@ -16,7 +16,7 @@ const STEP_MAX_MM: f64 = 20.0;
 const TOO_FAST: u8 = 24;
 
 #[derive(Debug)]
-pub(in crate::arm) struct Box {
+pub(in crate::arm) struct ControlBox {
     /// mm, and roll, pitch, yaw.
     pub pose: [f64; 6],
     pub joints: [f64; 7],
@@ -35,7 +35,7 @@ pub(in crate::arm) struct Box {
 }
 
 pub(in crate::arm) struct MockXarm {
-    pub inside: Arc<Mutex<Box>>,
+    pub inside: Arc<Mutex<ControlBox>>,
     pub commands: SocketAddr,
     pub reports: SocketAddr,
 }
@@ -46,7 +46,7 @@ impl Drop for MockXarm {
     }
 }
 
-fn lock(inside: &Mutex<Box>) -> MutexGuard<'_, Box> {
+fn lock(inside: &Mutex<ControlBox>) -> MutexGuard<'_, ControlBox> {
     inside.lock().unwrap()
 }
 
@@ -57,7 +57,7 @@ impl MockXarm {
 
     /// On the ports of commands and of reports.
     pub fn on(ip: IpAddr, ports: [u16; 2]) -> Self {
-        let inside = Arc::new(Mutex::new(Box {
+        let inside = Arc::new(Mutex::new(ControlBox {
             pose: [300.0, 20.0, 250.0, 3.1, 0.1, -0.2],
             joints: [0.1, -0.5, -0.6, 0.2, 1.1, 0.3, 0.0],
             state: 5,
@@ -76,11 +76,11 @@ impl MockXarm {
         Self { inside, commands, reports }
     }
 
-    pub fn inside(&self) -> MutexGuard<'_, Box> {
+    pub fn inside(&self) -> MutexGuard<'_, ControlBox> {
         lock(&self.inside)
     }
 
-    pub fn set(&self, change: impl FnOnce(&mut Box)) {
+    pub fn set(&self, change: impl FnOnce(&mut ControlBox)) {
         change(&mut self.inside());
     }
 
@@ -90,7 +90,7 @@ impl MockXarm {
     }
 }
 
-impl Box {
+impl ControlBox {
     fn fail(&mut self, error: u8) {
         self.error = error;
         self.state = 4;
@@ -184,8 +184,8 @@ fn spawn(run: impl FnOnce() + Send + 'static) {
 /// Listens; each client has a thread. A client's end is no matter of the test.
 fn serve(
     address: SocketAddr,
-    inside: &Arc<Mutex<Box>>,
-    attend: fn(&Mutex<Box>, TcpStream) -> std::io::Result<()>,
+    inside: &Arc<Mutex<ControlBox>>,
+    attend: fn(&Mutex<ControlBox>, TcpStream) -> std::io::Result<()>,
 ) -> SocketAddr {
     let listener = TcpListener::bind(address).unwrap();
     let bound = listener.local_addr().unwrap();
@@ -209,12 +209,12 @@ fn serve(
     bound
 }
 
-fn is_over(inside: &Mutex<Box>) -> bool {
+fn is_over(inside: &Mutex<ControlBox>) -> bool {
     let inside = lock(inside);
     inside.quits || inside.cut
 }
 
-fn command_client(inside: &Mutex<Box>, mut stream: TcpStream) -> std::io::Result<()> {
+fn command_client(inside: &Mutex<ControlBox>, mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(TICK))?;
     while !is_over(inside) {
         let mut head = [0; 6];
@@ -250,7 +250,7 @@ fn command_client(inside: &Mutex<Box>, mut stream: TcpStream) -> std::io::Result
     Ok(())
 }
 
-fn report_client(inside: &Mutex<Box>, mut stream: TcpStream) -> std::io::Result<()> {
+fn report_client(inside: &Mutex<ControlBox>, mut stream: TcpStream) -> std::io::Result<()> {
     while !is_over(inside) {
         if !lock(inside).frozen {
             let report = lock(inside).report();

@@ -27,6 +27,8 @@ struct Jaws {
     active: bool,
     /// Looks left until it is active.
     activates_in: Option<u32>,
+    /// Looks that its activation takes.
+    activation: u32,
     /// Where it is told to go.
     echo: u8,
     position: u8,
@@ -44,6 +46,7 @@ impl Jaws {
         Self {
             active,
             activates_in: None,
+            activation: 5,
             echo: 3,
             position: 3,
             speed: 0,
@@ -59,7 +62,7 @@ impl Jaws {
         if !on {
             (self.active, self.activates_in, self.fault) = (false, None, 0);
         } else if !self.active && self.activates_in.is_none() {
-            self.activates_in = Some(5);
+            self.activates_in = Some(self.activation);
             self.activations += 1;
         }
     }
@@ -194,10 +197,10 @@ impl Stand {
             runtime.unwrap().block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let server = server::tcp::Server::new(listener);
-                let service = |stream, _| {
+                let service = |stream: tokio::net::TcpStream, _: SocketAddr| {
                     let jaws = served.clone();
                     let service = Registers { jaws, slave: 2, orders_at: 0, status_at: 0 };
-                    future::ready(Ok(Some((service, stream))))
+                    future::ready(Ok::<_, io::Error>(Some((service, stream))))
                 };
                 let serve = server.serve(&service, |_| {});
                 tokio::select! {
@@ -370,22 +373,12 @@ fn one_that_is_not_active_is_activated_before_it_moves() {
 #[test]
 fn one_that_does_not_become_active_is_refused_with_its_fault() {
     let stand = Stand::urcap(false);
-    lock(&stand.jaws).activates_in = Some(u32::MAX);
+    lock(&stand.jaws).activation = u32::MAX;
     let config = RobotiqConfig {
         link: stand.link.clone(),
         model: RobotiqModel::TWO_F_85,
         activation: Duration::from_millis(100),
     };
-    // The reset clears it; its activation then takes for ever.
-    let jaws = stand.jaws.clone();
-    background(move || {
-        loop {
-            if let Some(left) = &mut lock(&jaws).activates_in {
-                *left = 1000;
-            }
-            thread::sleep(Duration::from_micros(200));
-        }
-    });
     let Err(error) = Robotiq::connect(config, Arc::new(SystemClock::new())) else {
         panic!("it connected")
     };
