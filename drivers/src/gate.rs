@@ -41,7 +41,7 @@ pub use self::{
 };
 use crate::{
     Gripper, GuardedArm, Stamped,
-    arm::{Arm, ArmError, ArmState, StopKind},
+    arm::{Arm, ArmError, ArmMode, ArmState, StopKind},
 };
 
 /// Stands before an arm. Owns it, so that nobody else can command it, and stops it when dropped.
@@ -143,6 +143,9 @@ impl<A: Arm> GuardedArm for Gate<A> {
             return Err(failure);
         }
         let state = device.look()?;
+        if state.value.mode == ArmMode::Disconnected {
+            return Err(ArmError::Gone("its link is lost".into()));
+        }
         if !core::is_usable(&state) {
             return Err(ArmError::NoState);
         }

@@ -40,7 +40,7 @@ pub(in crate::arm) struct World {
     pub target: Option<[f64; 6]>,
     /// Input names and which connection holds them.
     inputs: HashMap<String, usize>,
-    pub input_values: HashMap<String, Value>,
+    pub(super) input_values: HashMap<String, Value>,
     /// Of the program that runs; a newer one ends an older.
     generation: usize,
     pub programs: Vec<String>,
@@ -174,14 +174,17 @@ impl World {
             "actual_q" | "target_q" => Value::Vector6d([0.1, -1.2, 1.3, -1.4, 1.5, 0.6]),
             "actual_qd" | "target_qd" | "target_qdd" | "target_current" | "target_moment"
             | "actual_current" | "joint_control_output" | "joint_temperatures"
-            | "actual_joint_voltage" => Value::Vector6d([0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+            | "actual_joint_voltage" | "payload_inertia" | "ft_raw_wrench" => {
+                Value::Vector6d([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+            }
             "actual_TCP_pose" => Value::Vector6d(self.pose),
             "target_TCP_pose" => pose,
             "actual_TCP_speed" | "target_TCP_speed" => {
                 Value::Vector6d([0.01, 0.02, 0.03, 0.04, 0.05, 0.06])
             }
             "actual_TCP_force" => Value::Vector6d(self.force),
-            "actual_tool_accelerometer" => Value::Vector3d([0.0, 0.0, -9.8]),
+            "actual_tool_accelerometer" | "payload_cog" => Value::Vector3d([0.0, 0.0, -9.8]),
+            "payload" => Value::Double(0.5),
             "robot_mode" => Value::Int32(self.robot_mode),
             "safety_mode" => Value::Int32(self.safety_mode),
             "joint_mode" => Value::Vector6Int32([253; 6]),

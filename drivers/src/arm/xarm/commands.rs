@@ -27,14 +27,21 @@ const STOP: u8 = 4;
 pub(super) struct Commands {
     stream: TcpStream,
     transaction: u16,
+    /// Its firmware wants a second byte with the mode.
+    mode_takes_two: bool,
 }
+
+/// From this firmware on a mode has a second parameter, which this driver leaves at 0.
+const TWO_BYTES_FROM: [u32; 2] = [1, 10];
 
 impl Commands {
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(REPLY_WAIT))?;
-        Ok(Self { stream, transaction: 0 })
+        let mut commands = Self { stream, transaction: 0, mode_takes_two: true };
+        commands.mode_takes_two = firmware(&commands.version()?) >= TWO_BYTES_FROM;
+        Ok(commands)
     }
 
     fn ask(&mut self, register: u8, parameters: &[u8], wait: Duration) -> io::Result<Reply> {
@@ -92,7 +99,8 @@ impl Commands {
         self.tell(register::CLEAR_ERROR, &[])?;
         self.tell(register::CLEAR_WARNING, &[])?;
         self.ask(register::ENABLE, &[ALL, 1], ENABLE_WAIT)?;
-        self.tell(register::SET_MODE, &[SERVO_MODE])?;
+        let mode: &[u8] = if self.mode_takes_two { &[SERVO_MODE, 0] } else { &[SERVO_MODE] };
+        self.tell(register::SET_MODE, mode)?;
         self.tell(register::SET_STATE, &[FOLLOW])?;
         Ok(match self.error()? {
             0 => Ok(()),
@@ -101,7 +109,29 @@ impl Commands {
     }
 }
 
+/// Major and minor of a version like `6,6,XI1304,AC1300,v1.12.10`; a newer one where it has none.
+fn firmware(version: &str) -> [u32; 2] {
+    let text = version.rsplit(['v', 'V']).next().unwrap_or_default();
+    let mut numbers = text.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => [major, minor],
+        _ => TWO_BYTES_FROM,
+    }
+}
+
 pub(super) fn not_cleared(number: u8) -> ArmError {
     let name = error_name(number);
     ArmError::NeedsOperator(format!("error {number} of the control box is there: {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_behind_its_v() {
+        assert_eq!(firmware("6,6,XI1304,AC1300,v1.9.10"), [1, 9]);
+        assert_eq!(firmware("6,9,LI1006,DC1300,V2.1.0"), [2, 1]);
+        assert_eq!(firmware("?"), TWO_BYTES_FROM);
+    }
 }

@@ -116,7 +116,7 @@ impl ControlBox {
         let mut invalid = false;
         match (register, parameters) {
             (1, []) => {
-                data = b"6,6,XI1304,AC1300,v2.1.0".to_vec();
+                data = b"6,6,XI1304,AC1300,v1.12.10".to_vec();
                 data.resize(40, 0);
             }
             (2, []) => {
@@ -140,7 +140,7 @@ impl ControlBox {
                 self.state = 5;
             }
             (17, []) => {}
-            (19, [mode]) => {
+            (19, [mode] | [mode, 0]) => {
                 self.mode = *mode;
                 self.state = 5;
             }
@@ -223,16 +223,17 @@ fn command_client(inside: &Mutex<ControlBox>, mut stream: TcpStream) -> std::io:
             Ok(6) => stream.read_exact(&mut head)?,
             _ => continue,
         }
-        assert_eq!(head[2..4], [0, 2], "protocol");
         let mut body = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]]))];
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        if let [0, 1, 0, 2, 0, 0] = head {
-            stream.read_exact(&mut [0; 2])?; // A heartbeat's tail.
-            stream.set_read_timeout(Some(TICK))?;
-            continue;
-        }
         stream.read_exact(&mut body)?;
         stream.set_read_timeout(Some(TICK))?;
+        match head[2..4] {
+            // 3 is 2 without heartbeats; newer firmware takes both.
+            [0, 2 | 3] => {}
+            // A heartbeat.
+            [0, 1] if body == [0, 0] => continue,
+            _ => panic!("{head:?} {body:?}"),
+        }
         let answer = {
             let mut inside = lock(inside);
             if inside.frozen {

@@ -6,7 +6,7 @@ use super::*;
 use crate::arm::{peer, ur::rtde::Value};
 
 const PACKAGE: &str = "ur_rtde==1.6.5";
-const SCRIPT: &str = "ur.py";
+const SCRIPT: &str = "ur_peer.py";
 /// The client knows only the controller's own ports, so these have an address of their own.
 const ADDRESS: &str = "127.77.0.4";
 const PORTS: [u16; 3] = [30_004, 29_999, 30_002];

@@ -6,7 +6,7 @@ use super::*;
 use crate::arm::peer;
 
 const PACKAGE: &str = "xarm-python-sdk==1.18.4";
-const SCRIPT: &str = "xarm.py";
+const SCRIPT: &str = "xarm_peer.py";
 
 fn floats(told: &Value) -> Vec<f64> {
     told.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
@@ -26,7 +26,7 @@ fn the_vendors_sdk_starts_and_moves_the_mock_and_reads_what_the_driver_reads() {
     let Some(told) = peer::run(PACKAGE, SCRIPT, &arguments) else { return };
     assert_eq!(mock.inside().written, [16, 17, 11, 19, 12], "as the driver starts it");
     assert_eq!(told["start"], json!([0, 0, 0, 0, 0]));
-    assert_eq!((&told["version"], &told["error"]), (&json!("v2.1.0"), &json!([0, [0, 0]])));
+    assert_eq!((&told["version"], &told["error"]), (&json!("6,6,XI1304,AC1300,v1.12.10"), &json!([0, [0, 0]])));
     assert_near(&floats(&told["position"]), &before, 1e-3);
     assert_eq!(told["servo"], json!(0));
     let moved = mock.inside().pose;
