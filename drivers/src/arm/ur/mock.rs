@@ -204,6 +204,7 @@ impl World {
                 Value::Double(0.5)
             }
             "actual_digital_input_bits" | "actual_digital_output_bits" => Value::Uint64(0),
+            "output_bit_registers0_to_31" | "output_bit_registers32_to_63" => Value::Uint32(0),
             "output_int_register_24" => Value::Int32(self.output_register),
             _ if name.starts_with("output_int_register_") => Value::Int32(0),
             _ if name.starts_with("output_double_register_") => Value::Double(0.0),
@@ -294,7 +295,8 @@ fn is_over(world: &Mutex<World>) -> bool {
 
 fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> std::io::Result<()> {
     let mut outputs: Vec<String> = Vec::new();
-    let mut inputs: Vec<String> = Vec::new();
+    // Recipe by recipe; the first has number 1.
+    let mut inputs: Vec<Vec<String>> = Vec::new();
     let mut sends = false;
     stream.set_read_timeout(Some(TICK))?;
     while !is_over(&world) {
@@ -325,9 +327,9 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                         [&[1], types.join(",").as_bytes()].concat()
                     }
                     kind::SETUP_INPUTS => {
-                        inputs = reader.names().unwrap();
+                        let names = reader.names().unwrap();
                         let mut world = lock(&world);
-                        let types: Vec<_> = inputs
+                        let types: Vec<_> = names
                             .iter()
                             .map(|name| match input_type(name) {
                                 None => "NOT_FOUND",
@@ -335,11 +337,13 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                                 Some(what) => what,
                             })
                             .collect();
-                        let usable = !types.iter().any(|what| matches!(*what, "IN_USE" | "NOT_FOUND"));
-                        if usable {
-                            world.inputs.extend(inputs.iter().map(|name| (name.clone(), me)));
+                        let mut id = 0;
+                        if !types.iter().any(|what| matches!(*what, "IN_USE" | "NOT_FOUND")) {
+                            world.inputs.extend(names.iter().map(|name| (name.clone(), me)));
+                            inputs.push(names);
+                            id = inputs.len() as u8;
                         }
-                        [&[u8::from(usable)], types.join(",").as_bytes()].concat()
+                        [&[id], types.join(",").as_bytes()].concat()
                     }
                     kind::START => {
                         sends = true;
@@ -350,8 +354,8 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                         vec![1]
                     }
                     kind::DATA => {
-                        reader.u8().unwrap();
-                        for name in &inputs {
+                        let recipe = usize::from(reader.u8().unwrap());
+                        for name in &inputs[recipe - 1] {
                             let what = FieldType::named(input_type(name).unwrap()).unwrap();
                             let value = reader.value(what).unwrap();
                             lock(&world).input_values.insert(name.clone(), value);
