@@ -209,7 +209,7 @@ fn values_that_are_not_allowed() {
     cell(
         "name = \"cell\"",
         "name = \"cell\"\narm.driver = \"franka\"",
-        "cell.toml:2: arm.driver = \"franka\" must be \"sim\". Correct it, or leave it out for \
+        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"ur\" or \"xarm\". Correct it, or leave it out for \
          the default \"sim\"",
     );
     cell(
