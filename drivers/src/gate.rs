@@ -91,7 +91,13 @@ impl<A: Arm> Drop for Gate<A> {
 impl<A: Arm> Gate<A> {
     pub fn new(arm: A, limits: GateLimits) -> Self {
         let core = Core::new(limits);
-        Self(Arc::new(Mutex::new(Device { arm, core, gripper: None, failure: None, partner: None })))
+        Self(Arc::new(Mutex::new(Device {
+            arm,
+            core,
+            gripper: None,
+            failure: None,
+            partner: None,
+        })))
     }
 
     /// With a gripper at the tool, whose commands are posted with the arm's.

@@ -209,8 +209,8 @@ fn values_that_are_not_allowed() {
     cell(
         "name = \"cell\"",
         "name = \"cell\"\narm.driver = \"franka\"",
-        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"ur\" or \"xarm\". Correct it, or leave it out for \
-         the default \"sim\"",
+        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"ur\" or \"xarm\". Correct it, or \
+         leave it out for the default \"sim\"",
     );
     cell(
         "[[camera]]",

@@ -98,9 +98,8 @@ fn a_protective_stop_of_one_stops_the_other_makers_arm_within_a_tick() {
     cell.wait("the UR's driver says so", |cell| {
         cell.gates.0.state().unwrap().value.mode == ArmMode::Reflex
     });
-    let took = cell.wait("the xArm is stopped", |cell| {
-        cell.gates.1.refusal() == Some(Trip::Partner)
-    });
+    let took =
+        cell.wait("the xArm is stopped", |cell| cell.gates.1.refusal() == Some(Trip::Partner));
     assert!(took <= TICK + HELD_UP, "{took:?}");
     cell.wait("its control box hears of it", |cell| cell.xarm.inside().state == 4);
 }
@@ -112,8 +111,7 @@ fn an_error_of_the_other_stops_the_first_and_both_go_on_after_recovery() {
     cell.wait("the xArm's driver says so", |cell| {
         cell.gates.1.state().unwrap().value.mode == ArmMode::Reflex
     });
-    let took =
-        cell.wait("the UR is stopped", |cell| cell.gates.0.refusal() == Some(Trip::Partner));
+    let took = cell.wait("the UR is stopped", |cell| cell.gates.0.refusal() == Some(Trip::Partner));
     assert!(took <= TICK + HELD_UP, "{took:?}");
     cell.wait("its program stands", |cell| cell.ur.world().target.is_none());
     cell.gates.1.recover().unwrap();
@@ -129,8 +127,7 @@ fn an_error_of_the_other_stops_the_first_and_both_go_on_after_recovery() {
 fn a_stop_by_hand_is_one_of_both() {
     let mut cell = Cell::new();
     cell.gates.0.stop(StopKind::Controlled).unwrap();
-    let took = cell.wait("the xArm is stopped", |cell| {
-        cell.gates.1.refusal() == Some(Trip::Partner)
-    });
+    let took =
+        cell.wait("the xArm is stopped", |cell| cell.gates.1.refusal() == Some(Trip::Partner));
     assert!(took <= TICK + HELD_UP, "{took:?}");
 }

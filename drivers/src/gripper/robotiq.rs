@@ -83,13 +83,7 @@ pub enum RobotiqError {
         "the Robotiq gripper ({link}) was not active after {after:?} (status {status}, fault {fault}: \
          {name})"
     )]
-    NotActive {
-        link: RobotiqLink,
-        after: Duration,
-        status: u8,
-        fault: u8,
-        name: &'static str,
-    },
+    NotActive { link: RobotiqLink, after: Duration, status: u8, fault: u8, name: &'static str },
     #[error("a thread for the Robotiq gripper could not be started")]
     Thread(#[source] io::Error),
 }
@@ -113,7 +107,9 @@ enum Port {
 impl Port {
     fn open(link: &RobotiqLink) -> io::Result<Self> {
         Ok(match link {
-            RobotiqLink::Socket { host, port } => Self::Urcap(Urcap::connect(resolve(host, *port)?)?),
+            RobotiqLink::Socket { host, port } => {
+                Self::Urcap(Urcap::connect(resolve(host, *port)?)?)
+            }
             RobotiqLink::ModbusTcp { host, port, slave, registers } => {
                 Self::Modbus(Modbus::tcp(resolve(host, *port)?, *slave, *registers)?)
             }

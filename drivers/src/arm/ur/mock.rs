@@ -172,11 +172,17 @@ impl World {
         Some(match name {
             "timestamp" => Value::Double(17.25),
             "actual_q" | "target_q" => Value::Vector6d([0.1, -1.2, 1.3, -1.4, 1.5, 0.6]),
-            "actual_qd" | "target_qd" | "target_qdd" | "target_current" | "target_moment"
-            | "actual_current" | "joint_control_output" | "joint_temperatures"
-            | "actual_joint_voltage" | "payload_inertia" | "ft_raw_wrench" => {
-                Value::Vector6d([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
-            }
+            "actual_qd"
+            | "target_qd"
+            | "target_qdd"
+            | "target_current"
+            | "target_moment"
+            | "actual_current"
+            | "joint_control_output"
+            | "joint_temperatures"
+            | "actual_joint_voltage"
+            | "payload_inertia"
+            | "ft_raw_wrench" => Value::Vector6d([0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
             "actual_TCP_pose" => Value::Vector6d(self.pose),
             "target_TCP_pose" => pose,
             "actual_TCP_speed" | "target_TCP_speed" => {
@@ -198,11 +204,15 @@ impl World {
                     | u32::from(self.safety_mode > 2) << 10,
             ),
             "speed_scaling" | "target_speed_fraction" => Value::Double(self.speed_fraction),
-            "actual_momentum" | "actual_main_voltage" | "actual_robot_voltage"
-            | "actual_robot_current" | "actual_execution_time" | "standard_analog_input0"
-            | "standard_analog_input1" | "standard_analog_output0" | "standard_analog_output1" => {
-                Value::Double(0.5)
-            }
+            "actual_momentum"
+            | "actual_main_voltage"
+            | "actual_robot_voltage"
+            | "actual_robot_current"
+            | "actual_execution_time"
+            | "standard_analog_input0"
+            | "standard_analog_input1"
+            | "standard_analog_output0"
+            | "standard_analog_output1" => Value::Double(0.5),
             "actual_digital_input_bits" | "actual_digital_output_bits" => Value::Uint64(0),
             "output_bit_registers0_to_31" | "output_bit_registers32_to_63" => Value::Uint32(0),
             "output_int_register_24" => Value::Int32(self.output_register),
@@ -231,9 +241,9 @@ fn type_name(value: &Value) -> &'static str {
 fn input_type(name: &str) -> Option<&'static str> {
     match name {
         "speed_slider_mask" | "external_force_torque" => Some("UINT32"),
-        "speed_slider_fraction"
-        | "standard_analog_output_0"
-        | "standard_analog_output_1" => Some("DOUBLE"),
+        "speed_slider_fraction" | "standard_analog_output_0" | "standard_analog_output_1" => {
+            Some("DOUBLE")
+        }
         "standard_digital_output_mask"
         | "standard_digital_output"
         | "configurable_digital_output_mask"

@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_message_holds_its_time_limit_its_pose_in_millionths_and_its_mode() {
-        let pose = Isometry3::new(Vector3::new(0.4, -0.25, 0.123_456_7), Vector3::new(0.0, 3.0, 0.0));
+        let pose =
+            Isometry3::new(Vector3::new(0.4, -0.25, 0.123_456_7), Vector3::new(0.0, 3.0, 0.0));
         let sent = words(&Message::Pose(pose));
         assert_eq!(sent, [100, 400_000, -250_000, 123_457, 0, 3_000_000, 0, 5]);
         assert_eq!(words(&Message::Idle), [1000, 0, 0, 0, 0, 0, 0, 0]);

@@ -258,7 +258,9 @@ impl Request {
     /// `None` when the names do not fit into a packet.
     pub fn encode(&self) -> Option<Vec<u8>> {
         match self {
-            Self::ProtocolVersion(version) => packet(kind::PROTOCOL_VERSION, &version.to_be_bytes()),
+            Self::ProtocolVersion(version) => {
+                packet(kind::PROTOCOL_VERSION, &version.to_be_bytes())
+            }
             Self::ControllerVersion => packet(kind::CONTROLLER_VERSION, &[]),
             Self::SetUpOutputs { hz, names } => {
                 let mut payload = hz.to_be_bytes().to_vec();

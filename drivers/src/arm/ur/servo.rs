@@ -220,8 +220,9 @@ fn send(stream: &mut TcpStream, message: &Message) -> io::Result<()> {
 }
 
 fn unlock(dashboard: &mut Dashboard, shared: &Shared) -> Result<(), ArmError> {
-    let lost =
-        |error: io::Error| ArmError::Gone(format!("its dashboard server stopped answering: {error}"));
+    let lost = |error: io::Error| {
+        ArmError::Gone(format!("its dashboard server stopped answering: {error}"))
+    };
     dashboard.ask("close safety popup").map_err(lost)?;
     let answer = dashboard.ask("unlock protective stop").map_err(lost)?;
     if !answer.to_ascii_lowercase().contains("releasing") {

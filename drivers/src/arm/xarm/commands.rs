@@ -85,8 +85,7 @@ impl Commands {
 
     /// One setpoint of the servo. False when the control box has an error.
     pub fn servo(&mut self, at_m: [f64; 3], turn: [f64; 3]) -> io::Result<bool> {
-        let reply =
-            self.tell(register::SERVO_AXIS_ANGLE, &frame::servo_parameters(at_m, turn))?;
+        let reply = self.tell(register::SERVO_AXIS_ANGLE, &frame::servo_parameters(at_m, turn))?;
         Ok(!reply.failed)
     }
 

@@ -150,9 +150,7 @@ impl ControlBox {
             _ => invalid = true,
         }
         let ready = self.mode == 1 && self.state < 3;
-        let state = u8::from(self.error != 0) << 6
-            | u8::from(!ready) << 4
-            | u8::from(invalid) << 3;
+        let state = u8::from(self.error != 0) << 6 | u8::from(!ready) << 4 | u8::from(invalid) << 3;
         [vec![state], data].concat()
     }
 

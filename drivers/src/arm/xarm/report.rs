@@ -47,12 +47,7 @@ impl Report {
         if joints.iter().chain(&pose).any(|x| !x.is_finite()) {
             return Err(ReportError::NotFinite);
         }
-        Ok(Self {
-            state: bytes[4] & 0x0F,
-            mode: bytes[4] >> 4,
-            joints,
-            tcp_pose: pose_of(&pose),
-        })
+        Ok(Self { state: bytes[4] & 0x0F, mode: bytes[4] >> 4, joints, tcp_pose: pose_of(&pose) })
     }
 }
 

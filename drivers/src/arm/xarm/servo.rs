@@ -120,9 +120,9 @@ impl Servo {
                 self.stop_told = true;
             }
             Next::Follow { target, measured } => {
-                let (from, since) = self.setpoint.map_or((measured, PERIOD), |(pose, at)| {
-                    (pose, now.since(at).min(LATE_MAX))
-                });
+                let (from, since) = self
+                    .setpoint
+                    .map_or((measured, PERIOD), |(pose, at)| (pose, now.since(at).min(LATE_MAX)));
                 let setpoint = step(&from, &target, since, self.speeds);
                 self.setpoint = Some((setpoint, now));
                 let at = setpoint.translation.vector.into();

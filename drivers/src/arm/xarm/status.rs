@@ -111,9 +111,10 @@ impl Status {
         let Some(earlier) = &self.earlier else { return still() };
         let time = at.since(earlier.at).as_secs_f64();
         if time < 1e-3 {
-            return self.seen.as_ref().map_or_else(still, |seen| {
-                (seen.value.twist, seen.value.joint_velocities)
-            });
+            return self
+                .seen
+                .as_ref()
+                .map_or_else(still, |seen| (seen.value.twist, seen.value.joint_velocities));
         }
         let (from, to) = (&earlier.value.tcp_pose, &report.tcp_pose);
         let twist = Twist {
@@ -166,9 +167,7 @@ impl Status {
             ArmMode::Disconnected => {
                 Some(ArmError::Gone("the control box does not answer any more".into()))
             }
-            ArmMode::Stopped => {
-                Some(ArmError::NeedsOperator("it was stopped: recover it".into()))
-            }
+            ArmMode::Stopped => Some(ArmError::NeedsOperator("it was stopped: recover it".into())),
             ArmMode::EmergencyStop | ArmMode::Reflex => self.reason().map(ArmError::NeedsOperator),
             ArmMode::Idle | ArmMode::Running | ArmMode::Holding => None,
         }
@@ -182,14 +181,19 @@ impl Status {
                 error_name(*number)
             ),
             Fault::Error(number) => {
-                format!("error {number} of the control box: {}; then recover it", error_name(*number))
+                format!(
+                    "error {number} of the control box: {}; then recover it",
+                    error_name(*number)
+                )
             }
             Fault::Interrupted => {
                 "it was stopped or put into another mode by somebody else (its own page, another \
                  program): end that, then recover it"
                     .into()
             }
-            Fault::LinkLost => "the link to the control box was lost and is back: recover it to go on".into(),
+            Fault::LinkLost => {
+                "the link to the control box was lost and is back: recover it to go on".into()
+            }
             Fault::NotRecovered(why) => why.clone(),
         })
     }

@@ -49,11 +49,7 @@ fn what_stops_either_arm_stops_the_other_within_one_tick() {
         check(side, |one| one.gate.emergency_stop("a word").unwrap(), &word);
         check(side, |one| one.arm(|arm| arm.state.value.mode = ArmMode::Reflex), &Trip::Stopped);
         let pressed = Trip::Emergency("the robot's own stop was pressed".into());
-        check(
-            side,
-            |one| one.arm(|arm| arm.state.value.mode = ArmMode::EmergencyStop),
-            &pressed,
-        );
+        check(side, |one| one.arm(|arm| arm.state.value.mode = ArmMode::EmergencyStop), &pressed);
         check(
             side,
             |one| one.arm(|arm| arm.state.value.mode = ArmMode::Disconnected),

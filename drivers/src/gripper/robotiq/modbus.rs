@@ -1,11 +1,6 @@
 //! The gripper over Modbus: RTU on a serial line, or TCP through its controller.
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    path::Path,
-};
+use std::{future::Future, io, net::SocketAddr, path::Path};
 
 use tokio::{runtime::Runtime, time::timeout};
 use tokio_modbus::{
@@ -26,7 +21,11 @@ pub(super) struct Modbus {
 }
 
 impl Modbus {
-    pub fn tcp(address: SocketAddr, slave: u8, [orders_at, status_at]: [u16; 2]) -> io::Result<Self> {
+    pub fn tcp(
+        address: SocketAddr,
+        slave: u8,
+        [orders_at, status_at]: [u16; 2],
+    ) -> io::Result<Self> {
         let runtime = runtime()?;
         let connect = tcp::connect_slave(address, Slave(slave));
         let context = in_time(&runtime, connect)??;

@@ -42,13 +42,11 @@ const GO: u8 = 1 << 3;
 
 impl Order {
     /// Everything off: what must come before it is activated.
-    pub const RESET: Self =
-        Self { activate: false, go: false, position: 0, speed: 0, force: 0 };
+    pub const RESET: Self = Self { activate: false, go: false, position: 0, speed: 0, force: 0 };
     pub const ACTIVATE: Self = Self { activate: true, ..Self::RESET };
 
     pub fn registers(&self) -> [u16; 3] {
-        let action =
-            if self.activate { ACTIVATE } else { 0 } | if self.go { GO } else { 0 };
+        let action = if self.activate { ACTIVATE } else { 0 } | if self.go { GO } else { 0 };
         [
             u16::from_be_bytes([action, 0]),
             u16::from_be_bytes([0, self.position]),
@@ -146,8 +144,7 @@ pub(super) const REPLY_WAIT: Duration = Duration::from_millis(300);
 mod tests {
     use super::*;
 
-    const ALL: Order =
-        Order { activate: true, go: true, position: 255, speed: 255, force: 255 };
+    const ALL: Order = Order { activate: true, go: true, position: 255, speed: 255, force: 255 };
 
     #[test]
     fn orders_are_the_bytes_of_the_manual() {
@@ -161,7 +158,10 @@ mod tests {
     fn the_status_bytes_of_the_manual_are_understood() {
         let said = |status: u16| Said::of_registers([status << 8, 0x00FF, 0xBD00]);
         let there = said(0xF9);
-        assert_eq!((there.is_active(), there.moves(Some(255)), there.holds()), (true, false, false));
+        assert_eq!(
+            (there.is_active(), there.moves(Some(255)), there.holds()),
+            (true, false, false)
+        );
         assert_eq!((there.echo, there.position), (255, 0xBD));
         assert!(said(0xB9).holds(), "stopped on contact while closing");
         assert!(said(0x79).holds(), "and while opening");

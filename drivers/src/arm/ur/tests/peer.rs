@@ -41,7 +41,10 @@ fn ur_rtde_reads_from_the_mock_what_the_driver_reads() {
         (&json!(7), &json!(1), &json!(2))
     );
     assert_eq!((&told["speed_fraction"], &told["program"]), (&json!(0.75), &json!(1)));
-    assert_eq!((&told["protective_stopped"], &told["emergency_stopped"]), (&json!(false), &json!(false)));
+    assert_eq!(
+        (&told["protective_stopped"], &told["emergency_stopped"]),
+        (&json!(false), &json!(false))
+    );
     assert_eq!((&told["remote"], &told["running"]), (&json!(true), &json!(true)));
     assert_eq!(told["robotmode"], json!("Robotmode: RUNNING"));
     assert_eq!(told["wrote"], json!([true, true, true]));

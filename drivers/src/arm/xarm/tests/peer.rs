@@ -26,7 +26,10 @@ fn the_vendors_sdk_starts_and_moves_the_mock_and_reads_what_the_driver_reads() {
     let Some(told) = peer::run(PACKAGE, SCRIPT, &arguments) else { return };
     assert_eq!(mock.inside().written, [16, 17, 11, 19, 12], "as the driver starts it");
     assert_eq!(told["start"], json!([0, 0, 0, 0, 0]));
-    assert_eq!((&told["version"], &told["error"]), (&json!("6,6,XI1304,AC1300,v1.12.10"), &json!([0, [0, 0]])));
+    assert_eq!(
+        (&told["version"], &told["error"]),
+        (&json!("6,6,XI1304,AC1300,v1.12.10"), &json!([0, [0, 0]]))
+    );
     assert_near(&floats(&told["position"]), &before, 1e-3);
     assert_eq!(told["servo"], json!(0));
     let moved = mock.inside().pose;
@@ -50,7 +53,9 @@ fn the_vendors_sdk_reads_an_error_of_the_mock() {
     let mock = MockXarm::start();
     mock.fail(31);
     let ports = [mock.commands, mock.reports].map(|address| address.port().to_string());
-    let Some(told) = peer::run(PACKAGE, SCRIPT, &["127.0.0.1", &ports[0], &ports[1]]) else { return };
+    let Some(told) = peer::run(PACKAGE, SCRIPT, &["127.0.0.1", &ports[0], &ports[1]]) else {
+        return;
+    };
     assert_eq!(told["error"], json!([0, [31, 0]]));
     assert_eq!(told["state"], json!(4));
 }
