@@ -198,7 +198,12 @@ pub(super) const KEYS: &[Key] = &[
         OneOf(&["sim", "person", "device"]),
         "who prepares the work-piece; a `person` is asked to, and has `fixture.wait_s`",
     ),
-    key("fixture.wait_s", "s", Number(0.0, 600.0), "how long a person has to prepare the work-piece"),
+    key(
+        "fixture.wait_s",
+        "s",
+        Number(0.0, 600.0),
+        "how long a person has to prepare the work-piece",
+    ),
     key(
         "success.driver",
         "",
@@ -268,7 +273,12 @@ pub(super) const KEYS: &[Key] = &[
         "which forces and speeds its registers mean",
     ),
     key("robotiq.open_at", "", Integer(0, 254), "position that it says of open jaws"),
-    key("robotiq.closed_at", "", Integer(1, 255), "position that it says of jaws closed on nothing"),
+    key(
+        "robotiq.closed_at",
+        "",
+        Integer(1, 255),
+        "position that it says of jaws closed on nothing",
+    ),
     key("robotiq.activation_s", "s", Number(0.1, 60.0), "how long its activation may take"),
     key(
         "device.socket",
