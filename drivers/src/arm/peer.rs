@@ -12,7 +12,8 @@ use std::{
 /// Set by `cargo xtask test --hardware-sims`.
 const WANTED: &str = "REINS_HARDWARE_SIMS";
 
-/// The last line that a script of `tests/peers` prints, read as JSON. None where the clients are not wanted.
+/// The last line that a script of `tests/peers` prints, read as JSON. None where the clients are not
+/// wanted.
 pub(super) fn run(package: &str, script: &str, arguments: &[&str]) -> Option<serde_json::Value> {
     if env::var_os(WANTED).is_none() {
         // Past the test harness, which keeps what a passing test prints.
