@@ -24,7 +24,6 @@ told = {
     "speed_fraction": receive.getTargetSpeedFraction(),
     "protective_stopped": receive.isProtectiveStopped(),
     "emergency_stopped": receive.isEmergencyStopped(),
-    "program": receive.getOutputIntRegister(24),
     "remote": dashboard.isInRemoteControl(),
     "robotmode": dashboard.robotmode(),
     "safetystatus": dashboard.safetystatus(),

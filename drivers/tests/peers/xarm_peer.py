@@ -7,12 +7,16 @@ import time
 
 from xarm.core.config.x_config import XCONF
 from xarm.wrapper import XArmAPI
+from xarm.x3.report import ReportDataStructure
 
 host, XCONF.SocketConf.TCP_CONTROL_PORT, XCONF.SocketConf.TCP_REPORT_REAL_PORT = (
     sys.argv[1],
     int(sys.argv[2]),
     int(sys.argv[3]),
 )
+# It knows the layout of a report by the port that the report comes from.
+layout_of = ReportDataStructure.create
+ReportDataStructure.create = lambda port, **options: layout_of(30003, **options)
 told = {}
 # The SDK prints as it connects.
 with contextlib.redirect_stdout(sys.stderr):
@@ -31,7 +35,12 @@ with contextlib.redirect_stdout(sys.stderr):
         there = list(told["position"])
         there[0] += 5.0
         told["servo"] = arm.set_servo_cartesian_aa([*there[:3], *[0.0, 3.0, 0.0]], is_radian=True)
-    time.sleep(0.2)  # A few reports.
+    # Until a report has come.
+    for _ in range(100):
+        if arm.mode == 1 or "start" not in sys.argv:
+            break
+        time.sleep(0.05)
+    time.sleep(0.2)
     told["state"] = arm.state
     told["mode"] = arm.mode
     told["reported_position"] = arm.position

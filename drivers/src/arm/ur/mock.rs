@@ -303,6 +303,11 @@ fn is_over(world: &Mutex<World>) -> bool {
     world.quits || world.cut
 }
 
+/// A client may end its list with a comma.
+fn names(reader: &mut Reader<'_>) -> Vec<String> {
+    reader.names().unwrap().into_iter().filter(|name| !name.is_empty()).collect()
+}
+
 fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> std::io::Result<()> {
     let mut outputs: Vec<String> = Vec::new();
     // Recipe by recipe; the first has number 1.
@@ -328,7 +333,7 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                     }
                     kind::SETUP_OUTPUTS => {
                         reader.f64().unwrap();
-                        outputs = reader.names().unwrap();
+                        outputs = names(&mut reader);
                         let world = lock(&world);
                         let types: Vec<_> = outputs
                             .iter()
@@ -337,7 +342,7 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                         [&[1], types.join(",").as_bytes()].concat()
                     }
                     kind::SETUP_INPUTS => {
-                        let names = reader.names().unwrap();
+                        let names = names(&mut reader);
                         let mut world = lock(&world);
                         let types: Vec<_> = names
                             .iter()

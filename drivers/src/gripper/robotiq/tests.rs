@@ -425,7 +425,8 @@ fn one_that_lost_its_activation_says_so_and_does_not_move_by_itself() {
     wait_for("gone", || gripper.state().map(drop), Result::is_err);
     let told = gripper.command(grip(false)).unwrap_err().to_string();
     assert!(told.contains("not active any more"), "{told}");
-    assert_eq!((lock(&stand.jaws).activations, lock(&stand.jaws).orders), (0, 0));
+    let jaws = lock(&stand.jaws);
+    assert_eq!((jaws.activations, jaws.orders), (0, 0));
 }
 
 #[test]
