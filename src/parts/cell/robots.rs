@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "robotiq", feature = "ur", feature = "xarm"))]
 use anyhow::Context;
 use drivers::{Arm, Gripper};
 use tasks::CellConfig;
