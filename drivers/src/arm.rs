@@ -1,5 +1,14 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
+#[cfg(all(test, any(feature = "ur", feature = "xarm")))]
+mod peer;
+#[cfg(all(test, feature = "ur", feature = "xarm"))]
+mod two;
+#[cfg(feature = "ur")]
+pub mod ur;
+#[cfg(feature = "xarm")]
+pub mod xarm;
+
 use nalgebra::Matrix6xX;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

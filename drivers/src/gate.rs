@@ -14,13 +14,14 @@ mod goal;
 mod grip;
 mod joints;
 mod limits;
+mod pair;
 mod profile;
 mod refusal;
 mod target;
 mod ticker;
 mod workspace;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wire::{GateEvents, GripperCommand, Timestamp, geometry::Pose};
 
@@ -32,6 +33,7 @@ pub use self::{
     counts::GateCounts,
     grip::{GripperLimits, SafeGrip},
     limits::{ForceLimits, GateLimits, JointLimits, MotionLimits, TICK},
+    pair::pair,
     refusal::Trip,
     target::{Command, Executed, GateReport, SafeTarget},
     ticker::TickerError,
@@ -39,25 +41,25 @@ pub use self::{
 };
 use crate::{
     Compliance, Gripper, GuardedArm, Stamped,
-    arm::{Arm, ArmError, ArmState, Jacobian, StopKind},
+    arm::{Arm, ArmError, ArmMode, ArmState, Jacobian, StopKind},
 };
 
 /// Stands before an arm. Owns it, so that nobody else can command it, and stops it when dropped.
 ///
 /// A command takes effect with the next pass of the device loop: see [`Gate::ticked`] and
 /// [`Gate::run_in_real_time`]. All times are those of the clock that the loop runs on.
-#[derive(Debug)]
 pub struct Gate<A: Arm>(Arc<Mutex<Device<A>>>);
 
 /// What the commanding thread and the device loop share. The lock is held for one exchange with the
 /// arm, which never waits for the wire.
-#[derive(Debug)]
 struct Device<A> {
     arm: A,
     core: Core,
     gripper: Option<Jaws>,
     /// Why the arm or the gripper did not take what it was sent; told to whoever commands next.
     failure: Option<ArmError>,
+    /// The other arm of a pair.
+    partner: Option<Weak<dyn pair::Partner>>,
 }
 
 /// The gripper at the arm's tool.
@@ -72,6 +74,12 @@ impl std::fmt::Debug for Jaws {
     }
 }
 
+impl<A: Arm> std::fmt::Debug for Gate<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("core", &self.device().core).finish_non_exhaustive()
+    }
+}
+
 impl<A: Arm> Drop for Gate<A> {
     fn drop(&mut self) {
         if let Err(error) = self.stop(StopKind::Controlled) {
@@ -83,7 +91,13 @@ impl<A: Arm> Drop for Gate<A> {
 impl<A: Arm> Gate<A> {
     pub fn new(arm: A, limits: GateLimits) -> Self {
         let core = Core::new(limits);
-        Self(Arc::new(Mutex::new(Device { arm, core, gripper: None, failure: None })))
+        Self(Arc::new(Mutex::new(Device {
+            arm,
+            core,
+            gripper: None,
+            failure: None,
+            partner: None,
+        })))
     }
 
     /// With a gripper at the tool, whose commands are posted with the arm's.
@@ -104,7 +118,7 @@ impl<A: Arm> Gate<A> {
     /// One pass of the device loop.
     #[cfg(test)]
     fn tick(&mut self, now: Timestamp) {
-        self.device().tick(now);
+        pair::pass(&self.0, now);
     }
 }
 
@@ -143,6 +157,9 @@ impl<A: Arm> GuardedArm for Gate<A> {
             return Err(failure);
         }
         let state = device.look()?;
+        if state.value.mode == ArmMode::Disconnected {
+            return Err(ArmError::Gone("its link is lost".into()));
+        }
         if !core::is_usable(&state) {
             return Err(ArmError::NoState);
         }

@@ -1,5 +1,8 @@
 //! What a gripper can be asked. It takes only what the gate has made.
 
+#[cfg(feature = "robotiq")]
+pub mod robotiq;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -28,6 +28,7 @@ use wire::{Clock, SystemClock};
 
 use crate::faults;
 
+mod robots;
 mod serl_http;
 
 /// The same cell with its physics along the wall clock, for a person to drive it.
@@ -276,12 +277,15 @@ impl<'a> Sources<'a> {
         Ok(match self.cell.arm.driver {
             ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
             ArmDriver::SerlHttp => Box::new(self.serl_http()?.arm()),
+            ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
+            ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
         })
     }
 
     fn gripper(&mut self) -> anyhow::Result<Option<Box<dyn Gripper>>> {
         Ok(match self.cell.gripper.driver {
             GripperDriver::None => None,
+            GripperDriver::Robotiq => Some(robots::robotiq(self.cell, self.clock.clone())?),
             GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
                 format!(
                     "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \

@@ -20,8 +20,10 @@ use crate::{
 };
 
 mod keys;
+mod robots;
 mod teleop;
 
+pub use robots::{RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
 pub use teleop::{GamepadConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,13 @@ pub struct CellConfig {
     /// HIL-SERL's robot server, where a part names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serl_http: Option<SerlHttpConfig>,
+    /// Each where the arm or the gripper is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ur: Option<UrConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xarm: Option<XarmConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robotiq: Option<RobotiqConfig>,
     /// Another process with devices of this cell, where a part names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceConfig>,
@@ -58,6 +67,10 @@ pub enum ArmDriver {
     Sim,
     /// HIL-SERL's robot server.
     SerlHttp,
+    /// Universal Robots.
+    Ur,
+    /// UFACTORY's xArm and Lite 6.
+    Xarm,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +91,7 @@ pub enum GripperDriver {
     Sim,
     /// The one of HIL-SERL's robot server.
     SerlHttp,
+    Robotiq,
 }
 
 /// Limits of the gate. Base frame.
@@ -504,6 +518,9 @@ impl ConfigFile for CellConfig {
         }
         let tables = [
             ("serl_http", "serl-http", include_str!("cell/serl_http.toml")),
+            ("ur", "ur", include_str!("cell/ur.toml")),
+            ("xarm", "xarm", include_str!("cell/xarm.toml")),
+            ("robotiq", "robotiq", include_str!("cell/robotiq.toml")),
             ("device", "device", include_str!("cell/device.toml")),
         ];
         for (table, driver, text) in tables {
@@ -518,6 +535,7 @@ impl ConfigFile for CellConfig {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.limits.faults();
         faults.extend(self.teleop.faults());
+        faults.extend(self.robot_faults());
         let clock = self.device.as_ref().map(|device| device.clock);
         if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
             faults.push(Fault::new(

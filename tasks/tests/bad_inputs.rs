@@ -209,8 +209,8 @@ fn values_that_are_not_allowed() {
     cell(
         "name = \"cell\"",
         "name = \"cell\"\narm.driver = \"franka\"",
-        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"serl-http\". Correct it, or leave it out for \
-         the default \"sim\"",
+        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\". Correct it, or \
+         leave it out for the default \"sim\"",
     );
     cell(
         "[[camera]]",
@@ -240,7 +240,7 @@ fn values_that_are_not_allowed() {
     task(
         "cameras = [\"wrist\"]",
         "cameras = [\"wrist\"]\naction.dims = \"xyz+turn\"",
-        "task.toml:3: action.dims = \"xyz+turn\" must be \"xyz\", \"xyz+yaw\" or \"xyz+rotation\". Did you \
+        "task.toml:3: action.dims = \"xyz+turn\" must be \"xyz\" or \"xyz+yaw\" or \"xyz+rotation\". Did you \
          mean \"xyz\"?",
     );
     task(

@@ -252,6 +252,14 @@ impl Core {
         }
     }
 
+    /// The other arm of the pair has stopped.
+    pub fn stop_with_partner(&mut self) -> Order {
+        match self.phase {
+            Phase::Stopped => Order::Nothing,
+            _ => self.stop(Trip::Partner),
+        }
+    }
+
     /// Stops and refuses everything until an operator has recovered the arm and cleared the latch.
     pub fn emergency(&mut self, why: &str) -> Order {
         self.note(GateEvents::EMERGENCY_STOP);

@@ -23,6 +23,12 @@ pub struct SafeGrip {
 }
 
 impl SafeGrip {
+    /// For the tests of a driver by itself.
+    #[cfg(test)]
+    pub(crate) fn under_test(opens: bool, force_n: f64, speed_mps: f64) -> Self {
+        Self { opens, force_n, speed_mps }
+    }
+
     /// Opens its jaws, or closes them.
     pub fn opens(&self) -> bool {
         self.opens

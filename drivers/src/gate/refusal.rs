@@ -26,6 +26,8 @@ pub enum Trip {
     Emergency(String),
     /// The latch cannot be cleared before the arm has been recovered.
     NotRecovered,
+    /// The other arm of the pair stopped.
+    Partner,
 }
 
 impl fmt::Display for Trip {
@@ -47,6 +49,9 @@ impl fmt::Display for Trip {
             Self::Emergency(why) => {
                 write!(f, "emergency stop: {why}; an operator must recover the arm and clear it")
             }
+            Self::Partner => f.write_str(
+                "the other arm of the pair stopped: recover that one first, then this one",
+            ),
             Self::NotRecovered => {
                 f.write_str("the emergency stop is not cleared: recover the arm first")
             }

@@ -2,6 +2,7 @@
 
 mod adversary;
 mod gripper;
+mod pair;
 mod rules;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::{
 use thiserror::Error;
 use wire::{Clock, Timestamp, UnixNanos};
 
-use super::{Device, Gate, limits::TICK, lock};
+use super::{Device, Gate, limits::TICK, pair::pass};
 use crate::arm::Arm;
 
 #[derive(Debug, Error)]
@@ -30,7 +30,7 @@ impl<A: Arm + 'static> Gate<A> {
         let run = move || {
             let mut deadline = clock.now();
             while let Some(device) = device.upgrade() {
-                lock(&device).tick(clock.now());
+                pass(&device, clock.now());
                 drop(device);
                 deadline = (deadline + TICK).max(clock.now());
                 clock.sleep_until(deadline);
@@ -64,7 +64,7 @@ impl<A: Arm> Clock for TickedClock<A> {
             }
             if *next <= now {
                 if let Some(device) = self.device.upgrade() {
-                    lock(&device).tick(now);
+                    pass(&device, now);
                 }
                 *next = now + TICK;
             }

@@ -22,6 +22,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ),
     ("axum", &["console/", "drivers/src/serl_http/"]),
     ("ureq", &["drivers/src/serl_http/call.rs"]),
+    ("tokio_modbus", &["drivers/src/gripper/robotiq/"]),
+    ("tokio_serial", &["drivers/src/gripper/robotiq/"]),
     ("opencv", &["lens/"]),
     ("v4l", &["lens/src/list.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),

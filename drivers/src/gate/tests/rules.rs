@@ -438,3 +438,12 @@ fn in_real_time_the_device_loop_runs_by_itself() {
     }
     assert_eq!(gate.device().arm.stops[0], StopKind::Hold, "the lease ran out");
 }
+
+#[test]
+fn an_arm_that_says_that_its_link_is_lost_takes_no_command() {
+    let mut bench = Bench::in_the_middle();
+    bench.arm(|arm| arm.state.value.mode = ArmMode::Disconnected);
+    assert!(matches!(bench.command(middle()), Err(ArmError::Gone(_))));
+    bench.arm(|arm| arm.state.value.mode = ArmMode::Idle);
+    bench.command(middle()).unwrap();
+}

@@ -1,0 +1,105 @@
+//! Arms and grippers of real cells, from the cell file's tables. One whose driver is not in this
+//! program is refused with the feature that brings it.
+
+use std::sync::Arc;
+
+#[cfg(any(feature = "robotiq", feature = "ur", feature = "xarm"))]
+use anyhow::Context;
+use drivers::{Arm, Gripper};
+use tasks::CellConfig;
+use wire::Clock;
+
+#[cfg(not(all(feature = "robotiq", feature = "ur", feature = "xarm")))]
+fn not_built(driver: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this program was built without the driver {driver}: build it with \
+         `cargo build --features {driver}`"
+    )
+}
+
+#[cfg(feature = "ur")]
+pub fn ur(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    use drivers::arm::ur::{UrArm, UrConfig};
+    let config = cell.ur.as_ref().context("the cell file has no [ur]")?;
+    let config = UrConfig {
+        host: config.host.clone(),
+        rtde_port: config.rtde_port,
+        dashboard_port: config.dashboard_port,
+        script_port: config.script_port,
+        reverse_port: config.reverse_port,
+        reverse_host: config.reverse_host.clone(),
+        rate_hz: config.rate_hz,
+        lookahead_s: config.lookahead_s,
+        gain: config.gain,
+        force: config.force,
+        speed_fraction_min: config.speed_fraction_min,
+    };
+    Ok(Box::new(UrArm::connect(config, clock)?))
+}
+
+#[cfg(not(feature = "ur"))]
+pub fn ur(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    Err(not_built("ur"))
+}
+
+/// Setpoints may go a little faster than targets, to catch up after a pause.
+#[cfg(feature = "xarm")]
+const XARM_PACE: f64 = 1.2;
+
+#[cfg(feature = "xarm")]
+pub fn xarm(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    use drivers::arm::xarm::{XarmArm, XarmConfig};
+    let config = cell.xarm.as_ref().context("the cell file has no [xarm]")?;
+    let config = XarmConfig {
+        host: config.host.clone(),
+        command_port: config.command_port,
+        report_port: config.report_port,
+        joints: config.joints,
+        speed_max_mps: XARM_PACE * cell.limits.speed_max_mps,
+        speed_max_radps: XARM_PACE * cell.limits.speed_max_radps,
+    };
+    Ok(Box::new(XarmArm::connect(config, clock)?))
+}
+
+#[cfg(not(feature = "xarm"))]
+pub fn xarm(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    Err(not_built("xarm"))
+}
+
+#[cfg(feature = "robotiq")]
+pub fn robotiq(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Gripper>> {
+    use std::time::Duration;
+
+    use drivers::gripper::robotiq::{Robotiq, RobotiqConfig, RobotiqLink, RobotiqModel};
+    use tasks::cell;
+
+    let config = cell.robotiq.as_ref().context("the cell file has no [robotiq]")?;
+    let host = || cell.robotiq_host().map(str::to_owned).context("robotiq.host is missing");
+    let link = match config.link {
+        cell::RobotiqLink::Socket => {
+            RobotiqLink::Socket { host: host()?, port: config.port.unwrap_or(63_352) }
+        }
+        cell::RobotiqLink::ModbusTcp => RobotiqLink::ModbusTcp {
+            host: host()?,
+            port: config.port.unwrap_or(502),
+            slave: config.slave.unwrap_or(2),
+            registers: config.registers,
+        },
+        cell::RobotiqLink::ModbusRtu => RobotiqLink::ModbusRtu {
+            device: config.device.clone().context("robotiq.device is missing")?,
+            slave: config.slave.unwrap_or(9),
+        },
+    };
+    let model = match config.model {
+        cell::RobotiqModel::TwoF85 => RobotiqModel::TWO_F_85,
+        cell::RobotiqModel::TwoF140 => RobotiqModel::TWO_F_140,
+    };
+    let model = RobotiqModel { open_at: config.open_at, closed_at: config.closed_at, ..model };
+    let activation = Duration::from_secs_f64(config.activation_s);
+    Ok(Box::new(Robotiq::connect(RobotiqConfig { link, model, activation }, clock)?))
+}
+
+#[cfg(not(feature = "robotiq"))]
+pub fn robotiq(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Gripper>> {
+    Err(not_built("robotiq"))
+}

@@ -1,0 +1,168 @@
+//! Where the arms and grippers of a real cell are, and how they are driven. One table for each kind,
+//! there only where a part of the cell names its driver.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::CellConfig;
+use crate::load::Fault;
+
+/// A Universal Robots controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UrConfig {
+    pub host: String,
+    pub rtde_port: u16,
+    pub dashboard_port: u16,
+    pub script_port: u16,
+    /// Where this host listens for the arm's program.
+    pub reverse_port: u16,
+    /// This host as the controller sees it; without it the address of the connection to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverse_host: Option<String>,
+    pub rate_hz: f64,
+    pub lookahead_s: f64,
+    pub gain: f64,
+    /// Zero the force sensor at the start and use what it says.
+    pub force: bool,
+    /// Lower than this the speed slider may not stand.
+    pub speed_fraction_min: f64,
+}
+
+/// The control box of a UFACTORY arm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XarmConfig {
+    pub host: String,
+    pub command_port: u16,
+    pub report_port: u16,
+    pub joints: usize,
+}
+
+/// A Robotiq gripper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RobotiqConfig {
+    pub link: RobotiqLink,
+    /// Without it the UR controller of the cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Without it that of the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The serial line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<PathBuf>,
+    /// Without it that of the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slave: Option<u8>,
+    /// Over Modbus TCP: the first register of orders and of the status.
+    pub registers: [u16; 2],
+    pub model: RobotiqModel,
+    /// What it says (0 to 255) of open and of closed jaws.
+    pub open_at: u8,
+    pub closed_at: u8,
+    pub activation_s: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RobotiqLink {
+    /// The URCap's socket on a UR controller.
+    Socket,
+    ModbusTcp,
+    ModbusRtu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RobotiqModel {
+    #[serde(rename = "2f-85")]
+    TwoF85,
+    #[serde(rename = "2f-140")]
+    TwoF140,
+}
+
+impl CellConfig {
+    /// Where the Robotiq gripper answers, if it does on a network.
+    pub fn robotiq_host(&self) -> Option<&str> {
+        let own = self.robotiq.as_ref().and_then(|robotiq| robotiq.host.as_deref());
+        own.or_else(|| self.ur.as_ref().map(|ur| ur.host.as_str()))
+    }
+
+    pub(super) fn robot_faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let Some(robotiq) = &self.robotiq else { return faults };
+        if robotiq.open_at >= robotiq.closed_at {
+            faults.push(Fault::new(
+                "robotiq.closed_at",
+                format!("is not above open_at ({} against {})", robotiq.closed_at, robotiq.open_at),
+                "Read the position with open and with closed jaws, and write down both",
+            ));
+        }
+        match robotiq.link {
+            RobotiqLink::ModbusRtu if robotiq.device.is_none() => faults.push(Fault::new(
+                "robotiq.device",
+                "is missing: Modbus RTU goes over a serial line",
+                "Add it: a path as /dev/serial/by-id/usb-…",
+            )),
+            RobotiqLink::Socket | RobotiqLink::ModbusTcp if self.robotiq_host().is_none() => {
+                faults.push(Fault::new(
+                    "robotiq.host",
+                    "is missing, and the cell has no UR controller that it could be",
+                    "Add it: the address of the UR controller or of the gripper's own",
+                ));
+            }
+            _ => {}
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::{ArmDriver, GripperDriver};
+
+    fn cell(text: &str) -> Result<CellConfig, String> {
+        let limits = "limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }";
+        let text = format!("name = \"cell\"\n{limits}\n{text}");
+        CellConfig::from_toml(&text, "cell.toml").map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn refused(text: &str, says: &str) {
+        let error = cell(text).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_driver_brings_the_defaults_of_its_table_and_needs_only_an_address() {
+        let ur = cell("arm = { driver = \"ur\" }\nur = { host = \"10.0.0.5\" }").unwrap();
+        assert_eq!(ur.arm.driver, ArmDriver::Ur);
+        assert_eq!(ur.ur.as_ref().unwrap().rtde_port, 30_004);
+        assert_eq!((ur.xarm, ur.robotiq, ur.device), (None, None, None));
+        refused("arm = { driver = \"ur\" }", "ur.host");
+        refused("arm = { driver = \"xarm\" }", "xarm.host");
+        refused("arm = { driver = \"ur\" }\nur = { host = \"a\", hosst = 1 }", "ur.hosst");
+    }
+
+    #[test]
+    fn a_gripper_is_looked_for_on_the_ur_controller_unless_it_has_an_address() {
+        let both = "arm = { driver = \"ur\" }\nur = { host = \"a\" }\n\
+                    gripper = { driver = \"robotiq\" }\n";
+        let on_ur = cell(both).unwrap();
+        assert_eq!(on_ur.gripper.driver, GripperDriver::Robotiq);
+        assert_eq!(on_ur.robotiq_host(), Some("a"));
+        let own = cell(&format!("{both}robotiq = {{ host = \"b\" }}")).unwrap();
+        assert_eq!(own.robotiq_host(), Some("b"));
+        refused("gripper = { driver = \"robotiq\" }", "robotiq.host");
+        let serial = "gripper = { driver = \"robotiq\" }\nrobotiq = { link = \"modbus-rtu\"";
+        refused(&format!("{serial} }}"), "robotiq.device");
+        cell(&format!("{serial}, device = \"/dev/ttyUSB0\" }}")).unwrap();
+        refused(
+            &format!("{serial}, device = \"/dev/ttyUSB0\", open_at = 230, closed_at = 3 }}"),
+            "closed_at",
+        );
+    }
+}
