@@ -1,8 +1,10 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
 #[cfg(all(test, any(feature = "ur", feature = "xarm")))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod peer;
 #[cfg(all(test, feature = "ur", feature = "xarm"))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod two;
 #[cfg(feature = "ur")]
 pub mod ur;
