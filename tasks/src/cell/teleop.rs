@@ -221,7 +221,7 @@ mod tests {
     fn settings_that_do_not_go_together_are_refused() {
         refused(
             "[teleop.spacemouse]\nrelease_zone = 0.2",
-            &["release_zone", "above the dead zone", "line 4"],
+            &["release_zone", "above the dead zone", "cell.toml:4"],
         );
         refused(
             "[teleop.spacemouse]\naxes = ['+y', '-y', '-z', '0', '0', '0']",
