@@ -2,6 +2,8 @@
 //! the cameras that `drivers` makes of it. Proven against files that OpenCV's own writer made and
 //! against a server of MJPEG over loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod scene;
 mod server;
 
