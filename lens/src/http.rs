@@ -37,10 +37,13 @@ pub struct Stream {
     broken: u32,
 }
 
+/// A part and when it had come.
+type Part = (Vec<u8>, u64);
+
 /// Where the reading thread leaves the newest part.
 #[derive(Default)]
 struct Newest {
-    part: Mutex<Option<anyhow::Result<(Vec<u8>, u64)>>>,
+    part: Mutex<Option<anyhow::Result<Part>>>,
     came: Condvar,
 }
 
@@ -121,7 +124,7 @@ fn read(mut parts: Parts<impl std::io::BufRead>, newest: &Newest) {
 }
 
 impl Newest {
-    fn take(&self) -> anyhow::Result<(Vec<u8>, u64)> {
+    fn take(&self) -> anyhow::Result<Part> {
         let mut part = self.part.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match part.take() {

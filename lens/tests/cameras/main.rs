@@ -399,6 +399,8 @@ fn the_process_ends_with_whoever_holds_it() {
     assert!(matches!(opened, Report::Opened(_)), "{opened:?}");
     // It waits for a picture that does not come.
     server.play(Play::Stall);
+    ours.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    while message::receive::<Report>(&mut ours).is_ok() {}
     assert_eq!(process.try_wait().unwrap(), None);
     drop(ours);
     wait_for("its end", || process.try_wait().unwrap());
