@@ -241,7 +241,7 @@ fn values_that_are_not_allowed() {
         "cameras = [\"wrist\"]",
         "cameras = [\"wrist\"]\naction.dims = \"xyz+turn\"",
         "task.toml:3: action.dims = \"xyz+turn\" must be \"xyz\" or \"xyz+yaw\" or \"xyz+rotation\". Did you \
-         mean \"xyz\"?",
+         mean \"xyz+rotation\"?",
     );
     task(
         "cameras = [\"wrist\"]",

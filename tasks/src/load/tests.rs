@@ -114,7 +114,7 @@ fn the_task_schema_names_the_keys_of_the_type() {
 #[test]
 fn the_run_schema_names_the_keys_of_the_type() {
     // Left out of a resolved file unless they are set.
-    let imitation = "algorithm = 'hg-dagger', pretrain_updates = 1";
+    let imitation = "algorithm = 'hg-dagger', pretrain_updates = 1, grasp_margin_weight = 1";
     for (first, learner) in
         [("", ""), ("preset = 'hil-serl'", ""), ("", "q_clip = [0, 1], target_entropy = -3, ")]
     {
