@@ -21,7 +21,7 @@ const PLACES: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["console/", "drivers/src/serl_http/"]),
-    ("ureq", &["drivers/src/serl_http/call.rs"]),
+    ("ureq", &["drivers/src/serl_http/call.rs", "lens/src/http.rs"]),
     ("tokio_modbus", &["drivers/src/gripper/robotiq/"]),
     ("tokio_serial", &["drivers/src/gripper/robotiq/"]),
     ("opencv", &["lens/"]),
