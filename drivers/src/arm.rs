@@ -3,6 +3,8 @@
 #[cfg(all(test, any(feature = "ur", feature = "xarm")))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod peer;
+#[cfg(any(feature = "ur", feature = "xarm"))]
+mod shared;
 #[cfg(all(test, feature = "ur", feature = "xarm"))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod two;

@@ -19,7 +19,7 @@ mod tests;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -31,7 +31,7 @@ use self::{
     link::{Link, Version},
     program::Program,
     servo::Servo,
-    status::{Recovery, Status},
+    status::Status,
 };
 use super::{Arm, ArmError, ArmMode, ArmState, StopKind};
 use crate::{Stamped, gate::SafeTarget};
@@ -107,21 +107,7 @@ pub enum UrError {
     Thread(#[source] io::Error),
 }
 
-/// Status and what its waiters wait on.
-struct Shared {
-    status: Mutex<Status>,
-    /// Something for the servo thread to do.
-    wake: Condvar,
-    /// Something new of the controller, or of a recovery.
-    news: Condvar,
-    clock: Arc<dyn Clock>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Shared = super::shared::Shared<Status>;
 
 pub struct UrArm {
     config: UrConfig,
@@ -133,12 +119,7 @@ impl UrArm {
     /// Connects and starts our program. Takes a few seconds at most; the arm does not move.
     pub fn connect(config: UrConfig, clock: Arc<dyn Clock>) -> Result<Self, UrError> {
         let robot = resolve(&config.host)?;
-        let shared = Arc::new(Shared {
-            status: Mutex::default(),
-            wake: Condvar::new(),
-            news: Condvar::new(),
-            clock,
-        });
+        let shared = Arc::new(Shared::new(clock));
         let link = Link::new(config.host.clone(), robot, config.rtde_port, config.rate_hz);
         let (stream, version) = link.open()?;
         let here = stream.local_addr().map(|address| address.ip());
@@ -188,11 +169,7 @@ impl UrArm {
     fn wait_for_state(&self) -> Result<(), UrError> {
         let waits = |status: &mut Status| status.snapshot.is_none();
         let status = self.shared.lock();
-        let (status, _) = self
-            .shared
-            .news
-            .wait_timeout_while(status, FIRST_STATE_WAIT, waits)
-            .unwrap_or_else(PoisonError::into_inner);
+        let status = self.shared.wait_for_news(status, FIRST_STATE_WAIT, waits);
         if status.snapshot.is_none() {
             return Err(self.not_ready(ArmError::NoState));
         }
@@ -265,21 +242,7 @@ impl Arm for UrArm {
                 return Ok(());
             }
         }
-        status.recovery = Recovery::Asked;
-        self.shared.wake.notify_one();
-        let waits = |status: &mut Status| !matches!(status.recovery, Recovery::Done(_));
-        let (mut status, _) = self
-            .shared
-            .news
-            .wait_timeout_while(status, RECOVERY_WAIT, waits)
-            .unwrap_or_else(PoisonError::into_inner);
-        match std::mem::take(&mut status.recovery) {
-            Recovery::Done(outcome) => outcome,
-            pending => {
-                status.recovery = pending;
-                Ok(())
-            }
-        }
+        self.shared.recover(status, RECOVERY_WAIT)
     }
 }
 

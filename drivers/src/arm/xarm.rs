@@ -19,7 +19,7 @@ mod tests;
 use std::{
     io,
     net::{SocketAddr, ToSocketAddrs},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -30,7 +30,7 @@ use wire::Clock;
 use self::{
     commands::{Commands, not_cleared},
     servo::Servo,
-    status::{Recovery, Status},
+    status::Status,
 };
 use super::{Arm, ArmError, ArmMode, ArmState, StopKind};
 use crate::{Stamped, gate::SafeTarget};
@@ -80,21 +80,7 @@ pub enum XarmError {
     Thread(#[source] io::Error),
 }
 
-/// Status and what its waiters wait on.
-struct Shared {
-    status: Mutex<Status>,
-    /// Something for the servo thread to do.
-    wake: Condvar,
-    /// Something new of the control box, or of a recovery.
-    news: Condvar,
-    clock: Arc<dyn Clock>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Shared = super::shared::Shared<Status>;
 
 pub struct XarmArm {
     joints: usize,
@@ -123,12 +109,7 @@ impl XarmArm {
         commands.make_ready().map_err(reach(command_port))?.map_err(not_ready)?;
         let reports_at = resolve(&host, report_port).map_err(reach(report_port))?;
         let reports = reports::connect(reports_at).map_err(reach(report_port))?;
-        let shared = Arc::new(Shared {
-            status: Mutex::default(),
-            wake: Condvar::new(),
-            news: Condvar::new(),
-            clock,
-        });
+        let shared = Arc::new(Shared::new(clock));
         {
             let mut status = shared.lock();
             (status.commands_linked, status.reports_linked) = (true, true);
@@ -151,11 +132,7 @@ impl XarmArm {
 
     fn wait_for_report(&self) -> Result<(), ArmError> {
         let waits = |status: &mut Status| status.seen.is_none();
-        let (status, _) = self
-            .shared
-            .news
-            .wait_timeout_while(self.shared.lock(), FIRST_REPORT_WAIT, waits)
-            .unwrap_or_else(PoisonError::into_inner);
+        let status = self.shared.wait_for_news(self.shared.lock(), FIRST_REPORT_WAIT, waits);
         status.seen.as_ref().map(drop).ok_or(ArmError::NoState)
     }
 }
@@ -203,7 +180,7 @@ impl Arm for XarmArm {
     }
 
     fn recover(&mut self) -> Result<(), ArmError> {
-        let mut status = self.shared.lock();
+        let status = self.shared.lock();
         match status.mode(self.shared.clock.now()) {
             ArmMode::Disconnected => {
                 let why = "the control box does not answer: check its power and the cable";
@@ -212,21 +189,7 @@ impl Arm for XarmArm {
             ArmMode::Reflex | ArmMode::EmergencyStop | ArmMode::Stopped => {}
             ArmMode::Idle | ArmMode::Running | ArmMode::Holding => return Ok(()),
         }
-        status.recovery = Recovery::Asked;
-        self.shared.wake.notify_one();
-        let waits = |status: &mut Status| !matches!(status.recovery, Recovery::Done(_));
-        let (mut status, _) = self
-            .shared
-            .news
-            .wait_timeout_while(status, RECOVERY_WAIT, waits)
-            .unwrap_or_else(PoisonError::into_inner);
-        match std::mem::take(&mut status.recovery) {
-            Recovery::Done(outcome) => outcome,
-            pending => {
-                status.recovery = pending;
-                Ok(())
-            }
-        }
+        self.shared.recover(status, RECOVERY_WAIT)
     }
 }
 

@@ -15,9 +15,9 @@ use super::{
     Shared,
     dashboard::{Control, Dashboard},
     program::{Message, ended_because, said},
-    status::{Fault, Hurdle, Recovery, Status, hurdle},
+    status::{Fault, Hurdle, Status, hurdle},
 };
-use crate::arm::ArmError;
+use crate::arm::{ArmError, shared::Recovery};
 
 /// Longest time between two messages to the program.
 const PERIOD: Duration = Duration::from_millis(8);

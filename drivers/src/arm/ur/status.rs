@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     Stamped,
-    arm::{ArmError, ArmMode},
+    arm::{
+        ArmError, ArmMode,
+        shared::{Recoverable, Recovery},
+    },
 };
 
 /// `robot_mode` of an arm that is powered and whose brakes are released.
@@ -47,16 +50,6 @@ pub(super) enum Fault {
     NotRecovered(String),
 }
 
-/// How far somebody's wish to recover the arm has come.
-#[derive(Debug, Default)]
-pub(super) enum Recovery {
-    #[default]
-    NotAsked,
-    Asked,
-    UnderWay,
-    Done(Result<(), ArmError>),
-}
-
 /// What the driver's threads and its owner share.
 #[derive(Debug, Default)]
 pub(super) struct Status {
@@ -76,6 +69,12 @@ pub(super) struct Status {
     pub recovery: Recovery,
     /// The driver is being dropped.
     pub quits: bool,
+}
+
+impl Recoverable for Status {
+    fn recovery(&mut self) -> &mut Recovery {
+        &mut self.recovery
+    }
 }
 
 impl Status {

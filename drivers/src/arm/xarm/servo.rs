@@ -11,9 +11,9 @@ use wire::{Timestamp, geometry::Pose};
 use super::{
     Shared,
     commands::Commands,
-    status::{Fault, Recovery, Status, step},
+    status::{Fault, Status, step},
 };
-use crate::arm::ArmError;
+use crate::arm::{ArmError, shared::Recovery};
 
 /// Between two setpoints.
 const PERIOD: Duration = Duration::from_millis(10);

@@ -11,7 +11,10 @@ use wire::{
 use super::report::Report;
 use crate::{
     Stamped,
-    arm::{ArmError, ArmMode},
+    arm::{
+        ArmError, ArmMode,
+        shared::{Recoverable, Recovery},
+    },
 };
 
 /// `state` from which on the control box follows nothing.
@@ -31,16 +34,6 @@ pub(super) enum Fault {
     Interrupted,
     LinkLost,
     NotRecovered(String),
-}
-
-/// How far somebody's wish to recover the arm has come.
-#[derive(Debug, Default)]
-pub(super) enum Recovery {
-    #[default]
-    NotAsked,
-    Asked,
-    UnderWay,
-    Done(Result<(), ArmError>),
 }
 
 /// What is measured at one moment.
@@ -68,6 +61,12 @@ pub(super) struct Status {
     followed: bool,
     pub recovery: Recovery,
     pub quits: bool,
+}
+
+impl Recoverable for Status {
+    fn recovery(&mut self) -> &mut Recovery {
+        &mut self.recovery
+    }
 }
 
 impl Status {
