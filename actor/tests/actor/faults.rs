@@ -86,6 +86,8 @@ fn the_robots_own_stop_is_not_recovered_without_the_operator() {
 #[test]
 fn an_operators_emergency_stop_ends_the_episode_and_stays() {
     let mut rig = Rig::new(train(u64::MAX));
+    // The simulated time runs ahead of the person's thread.
+    rig.steps_max = 100_000;
     let (say, heard) = crossbeam_channel::bounded(4);
     rig.operator = Some(heard);
     let shutdown = rig.shutdown.clone();

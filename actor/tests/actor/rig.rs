@@ -42,6 +42,8 @@ pub struct Rig {
     pub clock: Arc<ManualClock>,
     pub shutdown: Arc<AtomicBool>,
     pub camera: Option<String>,
+    /// The time limit of an episode, in steps.
+    pub steps_max: u32,
     /// Further lines of the task file.
     pub reward: &'static str,
     pub views: Option<crossbeam_channel::Sender<ViewEvent>>,
@@ -92,6 +94,7 @@ impl Rig {
             clock: Arc::default(),
             shutdown: Arc::default(),
             camera: None,
+            steps_max: STEPS_MAX,
             reward: "",
             views: None,
             operator: None,
@@ -109,11 +112,11 @@ impl Rig {
             Some(_) => "proprio = [\"position\", \"gripper\"]\n[action]\ngripper = \"discrete\"\n",
         };
         let text = format!(
-            "name = \"test\"\ncameras = {cameras}\nepisode_steps = {STEPS_MAX}\n\
+            "name = \"test\"\ncameras = {cameras}\nepisode_steps = {}\n\
              [observation]\nimage_width = 8\nimage_height = 8\n{gripper}\
              [reset]\nposition_m = [0.5, 0.0, 0.1]\nrandom_m = [0.01, 0.01, 0.0]\n\
              travel_z_m = 0.2\n{}\n",
-            self.reward
+            self.steps_max, self.reward
         );
         TaskConfig::from_toml(&text, "test.toml").expect("a valid task")
     }
