@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actor::{Coupling, Program, StatusSlot};
+use actor::{Coupling, Program, Punctuality, StatusSlot};
 use anyhow::{Context, ensure};
 use replay::DiskStorage;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub struct Measured {
     pub seed: u64,
     pub sampled: bool,
     pub policy_version: u64,
+    /// Unknown in evaluations of older versions.
+    #[serde(default)]
+    pub punctuality: Option<Punctuality>,
     pub episodes: Vec<EpisodeFigures>,
 }
 
@@ -74,6 +77,7 @@ pub fn run(
     let id = format!("{}-eval-{}", run_dir.recording_id()?, evaluation.name);
     let settings = actor_parts::settings_at(folder.join("actor.rrd"), id, configuration)?;
     let recording = Recording::start(settings)?;
+    let status = StatusSlot::default();
     let parts = actor_parts::parts(
         configuration,
         Cell::start(cell, task, seed)?,
@@ -81,7 +85,7 @@ pub fn run(
         link.clone(),
         Arc::new(DiskStorage),
         Some(recording.views.clone()),
-        StatusSlot::default(),
+        status.clone(),
     );
     let program = Program { evaluations: evaluation.episodes, ..Program::default() };
     let config = actor::ActorConfig {
@@ -102,6 +106,7 @@ pub fn run(
         seed: evaluation.seed,
         sampled: evaluation.sampled,
         policy_version: policy.version.0,
+        punctuality: Some(status.get().punctuality),
         episodes: link.take_figures(),
     };
     let path = folder.join("episodes.json");

@@ -1,7 +1,8 @@
 //! What a run came to: reads journal, metrics and evaluations, writes the report, prints figures.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use actor::Punctuality;
 use anyhow::Context;
 use replay::{DiskStorage, journal};
 use tasks::RunConfig;
@@ -173,6 +174,20 @@ fn in_words(summary: &Summary) -> String {
         lines.push(format!("{name}: {}", evaluation_in_words(evaluation)));
     }
     lines.join("\n")
+}
+
+/// None where the cell's time is simulated: it waits for the steps.
+pub fn punctuality_in_words(punctuality: Punctuality) -> Option<String> {
+    let ms = |time: Duration| 1e3 * time.as_secs_f64();
+    let Punctuality { steps, missed, jitter_max, .. } = punctuality;
+    (!jitter_max.is_zero()).then(|| {
+        format!(
+            "{steps} steps, {missed} deadlines missed; a step began {:.1} ms late on average, {:.1} ms \
+             at most",
+            ms(punctuality.jitter_mean()),
+            ms(jitter_max)
+        )
+    })
 }
 
 pub fn evaluation_in_words(evaluation: &EvaluationSummary) -> String {

@@ -33,6 +33,7 @@ mod workers;
 pub use config::{ActorConfig, ActorParts, Coupling, OperatorCommand};
 pub use error::{ActorError, ResetFailure};
 pub use outbox::{OutboxError, parse_progress};
+pub use pacer::Punctuality;
 pub use policy::{Encoder, Judge, Policy, PolicyLoader};
 pub use run::{Summary, run};
 pub use schedule::{LastDemonstration, Program, Progress, TrainingBudget};

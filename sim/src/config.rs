@@ -54,6 +54,9 @@ impl Default for ActionScale {
     }
 }
 
+/// Chance that the person helps in an episode of a policy that always succeeds.
+pub const HELP_LEAST: f64 = 0.05;
+
 /// The scripted person's habits. In a file either a table, or the name of habits as a whole:
 /// `operator = "patient"` is the default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -69,6 +72,9 @@ pub struct OperatorConfig {
     pub aim_error_m: f64,
     /// Chance in each step that the hand rests for one to three steps.
     pub pause_chance: f64,
+    /// Chance that the person helps at all in an episode of a policy that never succeeds; it falls with
+    /// the policy's successes to [`HELP_LEAST`].
+    pub help_chance: f64,
     /// Steps without progress after which the supervisor loses patience.
     pub stall_steps: u32,
     /// Steps between losing patience and driving.
@@ -83,6 +89,7 @@ impl Default for OperatorConfig {
             smoothing: 0.35,
             aim_error_m: 0.0008,
             pause_chance: 0.05,
+            help_chance: 0.55,
             stall_steps: 15,
             reaction_steps: 2,
         }
@@ -169,6 +176,12 @@ impl SimConfig {
             ("operator.smoothing", operator.smoothing, 0.0..=0.95, "say a number from 0 to 0.95"),
             ("operator.aim_error_m", operator.aim_error_m, 0.0..=0.02, "say metres, 0.0008"),
             ("operator.pause_chance", operator.pause_chance, 0.0..=0.9, share),
+            (
+                "operator.help_chance",
+                operator.help_chance,
+                HELP_LEAST..=1.0,
+                "say a number from 0.05 to 1",
+            ),
             ("controller.stiffness_linear", controller.stiffness_linear, 0.0..=6000.0, stable),
             ("controller.damping_linear", controller.damping_linear, 0.0..=400.0, stable),
             ("controller.stiffness_angular", controller.stiffness_angular, 0.0..=300.0, stable),

@@ -6,6 +6,7 @@ mod conformance;
 mod gate;
 mod pick_cube;
 mod rehearsal;
+mod two_arms;
 mod usb;
 
 use std::time::Duration;

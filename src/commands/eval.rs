@@ -37,6 +37,9 @@ pub fn run(eval: &Eval) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         println!("{}", results::evaluation_in_words(&summary));
+        if let Some(pace) = measured.punctuality.and_then(results::punctuality_in_words) {
+            println!("{pace}");
+        }
         println!("next: reins report {}", run_dir.path().display());
     }
     Ok(())

@@ -1,11 +1,11 @@
-//! When the scripted person helps: a patient supervisor, who lets the policy struggle in about
-//! every second episode. Decides; never moves anything.
+//! When the scripted person helps: by default a patient supervisor, who lets the policy struggle in
+//! about every second episode. Decides; never moves anything.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Concern;
-use crate::config::OperatorConfig;
+use crate::config::{HELP_LEAST, OperatorConfig};
 
 /// Less than this much nearer does not count as progress (m).
 const PROGRESS_M: f64 = 0.003;
@@ -24,8 +24,8 @@ pub(super) fn updated_trust(trust: f64, success: f64) -> f64 {
 }
 
 /// Chance that the person helps in an episode at all.
-fn help_chance(trust: f64) -> f64 {
-    0.05 + 0.5 * (1.0 - trust)
+fn help_chance(config: &OperatorConfig, trust: f64) -> f64 {
+    HELP_LEAST + (config.help_chance - HELP_LEAST) * (1.0 - trust)
 }
 
 /// Chance that a person who helps drives the rest of the episode.
@@ -61,7 +61,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub fn new(config: &OperatorConfig, trust: f64, mut rng: ChaCha8Rng) -> Self {
-        let helps = rng.random_bool(help_chance(trust));
+        let helps = rng.random_bool(help_chance(config, trust));
         Self {
             state: if helps { State::Watching } else { State::Trusting },
             stall_steps: config.stall_steps,
@@ -182,11 +182,12 @@ mod tests {
         check(1.0, sinking(-3.0, 3.5), "ppppppppppp");
     }
 
-    fn check_share(trust: f64, expected: f64) {
+    fn check_share(help_chance: f64, trust: f64, expected: f64) {
+        let config = OperatorConfig { help_chance, ..OperatorConfig::default() };
         let helped = (0..2000)
             .filter(|&seed| {
                 let rng = ChaCha8Rng::seed_from_u64(seed);
-                Supervisor::new(&OperatorConfig::default(), trust, rng).state == State::Watching
+                Supervisor::new(&config, trust, rng).state == State::Watching
             })
             .count();
         let share = helped as f64 / 2000.0;
@@ -195,7 +196,9 @@ mod tests {
 
     #[test]
     fn the_better_the_policy_the_less_help() {
-        check_share(0.0, 0.55);
-        check_share(1.0, 0.05);
+        check_share(0.55, 0.0, 0.55);
+        check_share(0.55, 1.0, 0.05);
+        check_share(0.95, 0.0, 0.95);
+        check_share(0.95, 0.5, 0.5);
     }
 }

@@ -348,7 +348,9 @@ fn rtde_client(world: Arc<Mutex<World>>, mut stream: TcpStream, me: usize) -> st
                             .iter()
                             .map(|name| match input_type(name) {
                                 None => "NOT_FOUND",
-                                Some(_) if world.inputs.contains_key(name) => "IN_USE",
+                                Some(_) if world.inputs.get(name).is_some_and(|by| *by != me) => {
+                                    "IN_USE"
+                                }
                                 Some(what) => what,
                             })
                             .collect();
