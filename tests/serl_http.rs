@@ -47,14 +47,7 @@ fn client_cell(workplace: &Workplace, served: &Served) -> String {
 
 #[test]
 fn python_drives_a_served_cell_as_hil_serls_environment_does() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(why) => {
-            // Past the test harness, which keeps what a passing test prints.
-            let _ = writeln!(std::io::stderr(), "skipped: HIL-SERL's requests from Python: {why}");
-            return;
-        }
-    };
+    let Some(python) = python() else { return };
     let workplace = Workplace::new();
     workplace.write("served.toml", USB_CELL);
     workplace.write("task.toml", USB_TASK);
@@ -68,38 +61,19 @@ fn python_drives_a_served_cell_as_hil_serls_environment_does() {
     served.process.finish();
 }
 
-/// Any Python 3 will do; with REINS_HARDWARE_SIMS one that has `requests`.
-fn python() -> Result<PathBuf, String> {
-    let plain = || {
-        let found = Command::new("python3").arg("--version").output();
-        found.map(|_| PathBuf::from("python3")).map_err(|e| format!("python3: {e}"))
-    };
-    if env::var_os("REINS_HARDWARE_SIMS").is_none() {
-        return plain();
+/// Any Python 3 will do; with `cargo xtask test --hardware-sims` one that has `requests`.
+fn python() -> Option<PathBuf> {
+    const WHAT: &str = "HIL-SERL's requests from Python";
+    if env::var_os(peers::HARDWARE_SIMS).is_some() {
+        return peers::hardware_sim(WHAT, &[PACKAGE]);
     }
-    let folder = cache().ok_or("neither HOME nor REINS_CACHE is set")?.join("python/serl-http");
-    let (python, ready) = (folder.join("bin/python"), folder.join(format!("{PACKAGE}.ready")));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]))?;
-        std::fs::write(&ready, "").map_err(|e| e.to_string())?;
+    match Command::new("python3").arg("--version").output() {
+        Ok(_) => Some("python3".into()),
+        Err(error) => {
+            peers::skip(WHAT, &format!("python3: {error}"));
+            None
+        }
     }
-    Ok(python)
-}
-
-/// As `cargo xtask setup` chooses it.
-fn cache() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("REINS_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("reins")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/reins")))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().last().unwrap_or_default();
-    if output.status.success() { Ok(()) } else { Err(format!("{command:?} failed: {last}")) }
 }
 
 /// The whole path of a run, its arm reached over HTTP alone, in the cell's own time.

@@ -21,7 +21,7 @@ pub use crop::{Crop, Cropped};
 pub use device::{Device, DeviceCamera};
 pub use lens::{Lens, Listed, ListedFormat};
 pub use message::DeviceFormat;
-pub use settings::{DeviceSettings, Fixed, Source, View};
+pub use settings::{DeviceSettings, Fixed, Source, View, is_realsense_recording};
 pub use survey::{Survey, survey};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

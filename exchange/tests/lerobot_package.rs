@@ -6,20 +6,12 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
-use std::{
-    env, fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{env, path::Path, process::Command};
 
 use exchange::{Episode, finished, lerobot};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wire::{Action, ActionSource, Outcome};
-
-/// Set by `cargo xtask test --python-peers`.
-const WANTED: &str = "REINS_PYTHON_PEERS";
 
 const LEROBOT: &str = "lerobot==0.4.4";
 /// What its data sets import. LeRobot itself is installed without what it asks for besides: robots,
@@ -39,27 +31,23 @@ const NEEDED: [&str; 13] = [
     "safetensors==0.8.0",
     "pillow==13.0.0",
 ];
-/// Asks for much that is not needed here.
-const ALONE: [&str; 1] = ["accelerate==1.15.0"];
+/// These ask for much that is not needed here.
+const ALONE: [&str; 3] = ["--no-deps", "accelerate==1.15.0", LEROBOT];
 
 #[test]
 fn lerobots_own_package_reads_what_is_exported() {
-    if env::var_os(WANTED).is_none() {
-        skip("`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
+    const WHAT: &str = "LeRobot's own package";
+    if env::var_os(peers::PYTHON_PEERS).is_none() {
+        peers::skip(WHAT, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
         return;
     }
-    let python = match python() {
+    let python = match peers::python(&[&NEEDED, &ALONE]) {
         Ok(python) => python,
-        Err(why) => return skip(&why),
+        Err(why) => return peers::skip(WHAT, &why),
     };
     for cameras in [&["wrist"][..], &["wrist", "side"]] {
         check(&python, cameras);
     }
-}
-
-fn skip(why: &str) {
-    // Past the test harness, which keeps what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "skipped: LeRobot's own package: {why}");
 }
 
 fn check(python: &Path, cameras: &[&str]) {
@@ -79,7 +67,7 @@ fn check(python: &Path, cameras: &[&str]) {
         .arg(&data)
         .env("HF_HUB_OFFLINE", "1")
         .env("HF_HOME", home.path().join("hf"));
-    let output = run(&mut command).unwrap();
+    let output = peers::run(&mut command).unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
 
     let episodes: Vec<Episode> = finished(&journal).unwrap().collect::<Result<_, _>>().unwrap();
@@ -154,41 +142,4 @@ fn same(told: &Value, wanted: &Value) -> bool {
         }
         _ => told == wanted,
     }
-}
-
-/// A Python that has LeRobot's package, in a virtual environment below the cache folder.
-fn python() -> Result<PathBuf, String> {
-    let cache = cache().ok_or("neither HOME nor REINS_CACHE is set")?;
-    let folder = cache.join("python").join(LEROBOT.replace("==", "-"));
-    let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--retries", "1"];
-        // The set-up has brought torch itself already.
-        let downloads = cache.join("downloads");
-        let mut needed = Command::new(&python);
-        run(needed.args(install).arg("--find-links").arg(downloads).args(NEEDED))?;
-        let mut alone = Command::new(&python);
-        run(alone.args(install).arg("--no-deps").args(ALONE).arg(LEROBOT))?;
-        fs::write(&ready, "").map_err(|e| e.to_string())?;
-    }
-    Ok(python)
-}
-
-/// As `cargo xtask setup` chooses it.
-fn cache() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("REINS_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("reins")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/reins")))
-}
-
-fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = said.lines().rev().take(3).collect();
-    Err(format!("{command:?} failed: {}", last.into_iter().rev().collect::<Vec<_>>().join(" ")))
 }

@@ -69,7 +69,10 @@ impl Pictures for Capture {
                     self.capture = opened(&self.settings)?;
                     self.taken = 0;
                 }
-                Source::V4l2(_) | Source::GStreamer(_) | Source::Http(_) => {
+                Source::V4l2(_)
+                | Source::GStreamer(_)
+                | Source::Http(_)
+                | Source::RealSense { .. } => {
                     bail!("it gives no more pictures")
                 }
             }
@@ -120,7 +123,7 @@ fn opened(settings: &DeviceSettings) -> anyhow::Result<VideoCapture> {
             "starting it as a GStreamer pipeline: it must end in `appsink`, and the plug-ins of its \
              elements must be installed; try it with `gst-launch-1.0` and `fakesink`",
         ),
-        Source::Http(_) => bail!("a stream over HTTP is not read by OpenCV"),
+        Source::Http(_) | Source::RealSense { .. } => bail!("it is not read by OpenCV"),
     }
 }
 

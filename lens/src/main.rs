@@ -9,6 +9,7 @@ mod http;
 mod list;
 mod multipart;
 mod node;
+mod realsense;
 mod source;
 mod view;
 

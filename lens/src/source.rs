@@ -3,7 +3,7 @@
 use drivers::camera::{DeviceFormat, DeviceSettings, Source};
 use opencv::core::Mat;
 
-use crate::{capture::Capture, http::Stream};
+use crate::{capture::Capture, http::Stream, realsense::RealSense};
 
 pub enum Next {
     Picture {
@@ -25,6 +25,7 @@ pub trait Pictures {
 pub fn open(settings: &DeviceSettings) -> anyhow::Result<Box<dyn Pictures>> {
     Ok(match &settings.source {
         Source::Http(address) => Box::new(Stream::open(address)?),
+        Source::RealSense { name, repeat } => Box::new(RealSense::open(name, *repeat, settings)?),
         _ => Box::new(Capture::open(settings)?),
     })
 }

@@ -310,7 +310,8 @@ impl<'a> Sources<'a> {
             | CameraDriver::VideoFile
             | CameraDriver::Images
             | CameraDriver::Http
-            | CameraDriver::Gstreamer => {
+            | CameraDriver::Gstreamer
+            | CameraDriver::Realsense => {
                 let is_it = |camera: &DeviceCamera| camera.info().name == config.name;
                 if !self.opened.iter().any(is_it) {
                     self.opened.extend(open_cameras(
@@ -408,6 +409,7 @@ fn device_settings(config: &CameraConfig) -> anyhow::Result<DeviceSettings> {
         CameraDriver::Images => Source::Images { pattern: source, repeat },
         CameraDriver::Http => Source::Http(source),
         CameraDriver::Gstreamer => Source::GStreamer(source),
+        CameraDriver::Realsense => Source::RealSense { name: source, repeat },
         CameraDriver::Sim | CameraDriver::Device => bail!("its driver opens nothing here"),
     };
     Ok(DeviceSettings {

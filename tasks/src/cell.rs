@@ -221,6 +221,8 @@ pub enum CameraDriver {
     Images,
     Http,
     Gstreamer,
+    /// By Intel's SDK.
+    Realsense,
 }
 
 impl CameraDriver {
@@ -229,8 +231,8 @@ impl CameraDriver {
         !matches!(self, Self::Sim | Self::Device)
     }
 
-    pub fn is_recording(self) -> bool {
-        matches!(self, Self::VideoFile | Self::Images)
+    pub fn may_be_recording(self) -> bool {
+        matches!(self, Self::VideoFile | Self::Images | Self::Realsense)
     }
 }
 
@@ -277,21 +279,24 @@ impl CaptureConfig {
             fault(there, &format!("stands without {lacks}"), "Give both or neither");
         }
         for (key, is_given) in [
-            ("pixel_format", self.pixel_format.is_some()),
             ("exposure_us", self.exposure_us.is_some()),
             ("gain", self.gain.is_some()),
             ("white_balance_k", self.white_balance_k.is_some()),
         ] {
-            if is_given && driver != CameraDriver::V4l2 {
+            if is_given && !matches!(driver, CameraDriver::V4l2 | CameraDriver::Realsense) {
                 let remedy = "Leave it out, or set it where the pictures are made";
-                fault(key, "can be set with driver = \"v4l2\" alone", remedy);
+                fault(key, "can be set with driver = \"v4l2\" or \"realsense\" alone", remedy);
             }
+        }
+        if self.pixel_format.is_some() && driver != CameraDriver::V4l2 {
+            let remedy = "Leave it out, or set it where the pictures are made";
+            fault("pixel_format", "can be set with driver = \"v4l2\" alone", remedy);
         }
         if self.fps.is_some() && matches!(driver, CameraDriver::Http | CameraDriver::Gstreamer) {
             let remedy = "Leave it out, or set it where the pictures are made";
             fault("fps", "can be set for a V4L2 camera and for recordings alone", remedy);
         }
-        if self.repeat.is_some() && !driver.is_recording() {
+        if self.repeat.is_some() && !driver.may_be_recording() {
             fault("repeat", "is for recordings, and this is none", "Leave it out");
         }
         if self.pixel_format.as_ref().is_some_and(|name| name.len() != 4 || !name.is_ascii()) {

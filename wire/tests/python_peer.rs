@@ -6,12 +6,7 @@
 #[path = "link_security/place.rs"]
 mod place;
 
-use std::{
-    env, fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{path::Path, process::Command};
 
 use place::{ACTOR, Place, Proof};
 use serde::Deserialize;
@@ -35,13 +30,9 @@ struct Got {
 
 #[test]
 fn pythons_zenoh_gets_in_by_the_right_certificate_only() {
-    let python = match python() {
+    let python = match peers::python(&[&[PACKAGE]]) {
         Ok(python) => python,
-        Err(why) => {
-            // Past the test harness, which keeps what a passing test prints.
-            let _ = writeln!(std::io::stderr(), "skipped: zenoh's Python client: {why}");
-            return;
-        }
+        Err(why) => return peers::skip("zenoh's Python client", &why),
     };
     let place = Place::new();
     let got = visit(&python, &place, &Proof::Certificate("actor-0"), GOOD_PEER_S);
@@ -90,37 +81,6 @@ fn visit(python: &Path, place: &Place, proof: &Proof, seconds: u32) -> Got {
     });
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// A Python that has zenoh's client, in a virtual environment below the cache folder.
-fn python() -> Result<PathBuf, String> {
-    let cache = cache().ok_or("neither HOME nor REINS_CACHE is set")?;
-    let folder = cache.join("python").join(PACKAGE.replace("==", "-"));
-    let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let install = ["-m", "pip", "install", "--quiet", "--retries", "1", PACKAGE];
-        run(Command::new(&python).args(install))?;
-        fs::write(&ready, "").map_err(|e| e.to_string())?;
-    }
-    Ok(python)
-}
-
-/// As `cargo xtask setup` chooses it.
-fn cache() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("REINS_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("reins")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/reins")))
-}
-
-fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed: {}", said.lines().last().unwrap_or_default()))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 use crate::args::SetupOptions;
 use crate::paths::Paths;
 use crate::stopwatch::{Stopwatch, Took};
-use crate::{check_deps, setup, shell};
+use crate::{check_deps, setup, shell, test};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -72,9 +72,11 @@ fn clippy(paths: &Paths) -> anyhow::Result<()> {
     shell::run(shell::cargo(&paths.root).args(scope).args(lints))
 }
 
-/// As a newcomer types it.
+/// As a newcomer types it; the drivers' foreign peers too, where they can be installed.
 fn tests(paths: &Paths) -> anyhow::Result<()> {
-    shell::run(shell::cargo(&paths.root).args(["xtask", "test", "--yes"]))
+    let mut test = shell::cargo(&paths.root);
+    test.args(["xtask", "test", "--yes"]).env(test::HARDWARE_SIMS, test::IF_THERE);
+    shell::run(&mut test)
 }
 
 fn docs(paths: &Paths) -> anyhow::Result<()> {
@@ -113,7 +115,7 @@ fn cargo_deny(paths: &Paths) -> anyhow::Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     use super::*;
     use std::time::Duration;
 

@@ -8,7 +8,9 @@ use crate::{setup, shell};
 /// Tests that install large Python packages look for this variable.
 const PYTHON_PEERS: &str = "REINS_PYTHON_PEERS";
 /// Drivers' tests that install a foreign package to speak with look for this one.
-const HARDWARE_SIMS: &str = "REINS_HARDWARE_SIMS";
+pub const HARDWARE_SIMS: &str = "REINS_HARDWARE_SIMS";
+/// Its value where a package that cannot be installed leaves its tests out.
+pub const IF_THERE: &str = "if-there";
 
 pub fn run(paths: &Paths, options: &SetupOptions, which: Tests) -> anyhow::Result<()> {
     setup::run(paths, options)?;

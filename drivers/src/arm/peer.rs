@@ -1,57 +1,14 @@
 //! Python clients that are not ours, run against the mocks of the arms: so that driver and mock do
-//! not share one misreading of a protocol. They are installed and run by
-//! `cargo xtask test --hardware-sims`, and elsewhere say that they are skipped.
+//! not share one misreading of a protocol.
 
-use std::{
-    env, fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-
-/// Set by `cargo xtask test --hardware-sims`.
-const WANTED: &str = "REINS_HARDWARE_SIMS";
+use std::{path::Path, process::Command};
 
 /// The last line that a script of `tests/peers` prints, read as JSON. None where the clients are not
 /// wanted.
 pub(super) fn run(package: &str, script: &str, arguments: &[&str]) -> Option<serde_json::Value> {
-    if env::var_os(WANTED).is_none() {
-        // Past the test harness, which keeps what a passing test prints.
-        let why = "`cargo xtask test --hardware-sims` runs it";
-        _ = writeln!(std::io::stderr(), "skipped: {package} against the mock: {why}");
-        return None;
-    }
+    let python = peers::hardware_sim(&format!("{package} against the mock"), &[package])?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script);
-    let output = done(Command::new(python(package)).arg(script).args(arguments));
+    let output = peers::run(Command::new(python).arg(script).args(arguments)).unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     Some(serde_json::from_str(said.lines().last().unwrap()).unwrap())
-}
-
-/// An interpreter that has the package, from the cache or freshly installed.
-fn python(package: &str) -> PathBuf {
-    let folder = cache().join("python").join(package.replace("==", "-"));
-    let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if !ready.exists() {
-        done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--retries", "1"];
-        done(Command::new(&python).args(install).arg(package));
-        fs::write(&ready, "").unwrap();
-    }
-    python
-}
-
-/// As `cargo xtask setup` chooses it.
-fn cache() -> PathBuf {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("REINS_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("reins")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/reins")))
-        .expect("HOME or REINS_CACHE is set")
-}
-
-fn done(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {said}");
-    output
 }

@@ -46,13 +46,28 @@ pub enum Source {
     Http(String),
     /// A pipeline that ends in `appsink`.
     GStreamer(String),
+    /// Colour of an Intel RealSense by its SDK: a serial number, `any` where there is one, or the path of a
+    /// recording that the SDK made.
+    RealSense {
+        name: String,
+        repeat: bool,
+    },
 }
 
 impl Source {
     /// A recording may show the same picture twice, and no camera is stuck.
     pub fn is_recording(&self) -> bool {
-        matches!(self, Self::VideoFile { .. } | Self::Images { .. })
+        match self {
+            Self::VideoFile { .. } | Self::Images { .. } => true,
+            Self::RealSense { name, .. } => is_realsense_recording(name),
+            Self::V4l2(_) | Self::Http(_) | Self::GStreamer(_) => false,
+        }
     }
+}
+
+/// Those of the SDK end so, the older ones in `.bag`.
+pub fn is_realsense_recording(name: &str) -> bool {
+    name.ends_with(".db3") || name.ends_with(".bag")
 }
 
 impl fmt::Display for Source {
@@ -62,6 +77,7 @@ impl fmt::Display for Source {
             Self::Images { pattern, .. } => f.write_str(pattern),
             Self::Http(address) => f.write_str(address),
             Self::GStreamer(pipeline) => f.write_str(pipeline),
+            Self::RealSense { name, .. } => write!(f, "RealSense {name}"),
         }
     }
 }

@@ -195,7 +195,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "camera[].driver",
         "",
-        OneOf(&["sim", "device", "v4l2", "video-file", "images", "http", "gstreamer"]),
+        OneOf(&["sim", "device", "v4l2", "video-file", "images", "http", "gstreamer", "realsense"]),
         "where pictures come from; `sim` is the simulated cell, `device` another process, the others are opened \
          here as `camera.capture` says",
     )
@@ -224,21 +224,22 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "what is opened; `v4l2`: a node such as /dev/video0, or its name under /dev/v4l/by-id or by-path; \
          `video-file`: a path; `images`: a pattern such as frames/%04d.png; `http`: address of an MJPEG \
-         stream; `gstreamer`: a pipeline that ends in appsink. Cameras with the same source share the device",
+         stream; `gstreamer`: a pipeline that ends in appsink; `realsense`: a serial number, `any`, or a recording \
+         (.db3) of Intel's SDK. Cameras with the same source share the device",
     )
     .required(),
     key(
         "camera[].capture.width",
         "px",
         Integer(8, 8192),
-        "width of the device's own picture: asked of a V4L2 camera; another width is an error",
+        "width of the device's own picture: asked of a V4L2 camera or RealSense; another width is an error",
     ),
     key("camera[].capture.height", "px", Integer(8, 8192), "height of the device's own picture"),
     key(
         "camera[].capture.fps",
         "1/s",
         Number(0.1, 1000.0),
-        "pictures per second: asked of a V4L2 camera, the pace of a recording",
+        "pictures per second: asked of a V4L2 camera or RealSense, the pace of a recording",
     ),
     key(
         "camera[].capture.pixel_format",
@@ -250,19 +251,19 @@ pub(super) const KEYS: &[Key] = &[
         "camera[].capture.exposure_us",
         "us",
         Number(1.0, 10_000_000.0),
-        "fixed exposure of a V4L2 camera, in steps of 100; without it the camera chooses",
+        "fixed exposure of a V4L2 camera, in steps of 100, or RealSense; without it the camera chooses",
     ),
     key(
         "camera[].capture.gain",
         "",
         Number(0.0, 1_000_000.0),
-        "fixed gain of a V4L2 camera, in its own unit",
+        "fixed gain of a V4L2 camera or RealSense, in its own unit",
     ),
     key(
         "camera[].capture.white_balance_k",
         "K",
         Number(1000.0, 20_000.0),
-        "fixed white balance of a V4L2 camera; without it the camera chooses",
+        "fixed white balance of a V4L2 camera or RealSense; without it the camera chooses",
     ),
     key(
         "camera[].capture.silent_max_ms",

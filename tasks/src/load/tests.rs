@@ -166,6 +166,7 @@ fn what_a_camera_cannot_be_asked_for_is_refused() {
         (of("gstreamer", "fps = 30"), "recordings"),
         (of("v4l2", "repeat = true"), "recordings"),
         (of("v4l2", "pixel_format = 'MJPEG'"), "four letters"),
+        (of("realsense", "pixel_format = 'MJPG'"), "v4l2"),
         (of("v4l2", "exposure_us = 0"), "exposure_us"),
         (
             of("v4l2", "") + &camera("b", "v4l2", "capture = { source = 's', fps = 9 }"),

@@ -48,6 +48,12 @@ impl Graph {
             .collect()
     }
 
+    /// Own crates that this one names for its tests alone.
+    pub fn own_test_uses(&self, name: &str) -> BTreeSet<&str> {
+        let edges = self.member(name).and_then(|id| self.edges.get(id)).into_iter().flatten();
+        edges.filter(|edge| edge.only_for_tests).map(|edge| self.name(&edge.to)).collect()
+    }
+
     /// Names from a crate of ours to a package, over everything it is built with, its own tests
     /// included; none if it is not reached.
     pub fn path_to(&self, name: &str, target: &str) -> Option<Vec<&str>> {

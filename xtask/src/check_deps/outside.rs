@@ -26,6 +26,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("tokio_serial", &["drivers/src/gripper/robotiq/"]),
     ("opencv", &["lens/"]),
     ("v4l", &["lens/src/list.rs"]),
+    ("libloading", &["lens/src/realsense/", "nets/src/device.rs"]),
     ("gilrs", &["drivers/src/teleop/gamepad.rs"]),
     ("hidapi", &["drivers/src/teleop/spacemouse.rs"]),
 ];
