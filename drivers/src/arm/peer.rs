@@ -1,5 +1,5 @@
-//! Python clients that are not ours, run against the mocks of the arms: so that driver and mock do
-//! not share one misreading of a protocol. They are installed and run by
+//! Python programs that are not ours: clients run against the mocks of the arms, so that driver and mock
+//! do not share one misreading of a protocol, and simulators of arms. They are installed and run by
 //! `cargo xtask test --hardware-sims`, and elsewhere say that they are skipped.
 
 use std::{
@@ -14,17 +14,28 @@ const WANTED: &str = "REINS_HARDWARE_SIMS";
 
 /// The last line that a script of `tests/peers` prints, read as JSON. None where the clients are not
 /// wanted.
+#[cfg(any(feature = "ur", feature = "xarm"))]
 pub(super) fn run(package: &str, script: &str, arguments: &[&str]) -> Option<serde_json::Value> {
+    let output = done(prepared(package, script)?.args(arguments));
+    let said = String::from_utf8(output.stdout).unwrap();
+    Some(serde_json::from_str(said.lines().last().unwrap()).unwrap())
+}
+
+/// To start a script of `tests/peers` with its package. None where it is not wanted.
+pub(super) fn prepared(package: &str, script: &str) -> Option<Command> {
     if env::var_os(WANTED).is_none() {
         // Past the test harness, which keeps what a passing test prints.
         let why = "`cargo xtask test --hardware-sims` runs it";
-        _ = writeln!(std::io::stderr(), "skipped: {package} against the mock: {why}");
+        _ = writeln!(std::io::stderr(), "skipped: a test with {package}: {why}");
         return None;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script);
-    let output = done(Command::new(python(package)).arg(script).args(arguments));
-    let said = String::from_utf8(output.stdout).unwrap();
-    Some(serde_json::from_str(said.lines().last().unwrap()).unwrap())
+    let mut command = Command::new(python(package));
+    command.arg(peers().join(script));
+    Some(command)
+}
+
+pub(super) fn peers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
 }
 
 /// An interpreter that has the package, from the cache or freshly installed.
