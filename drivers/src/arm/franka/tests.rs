@@ -167,3 +167,30 @@ fn a_joint_reset_keeps_its_speed_and_begins_and_ends_at_rest() {
     assert!((most - 0.5).abs() < 1e-3, "{most}");
     assert!(speed(0.001) < 1e-3 && speed(0.999) < 1e-3);
 }
+
+/// An address of this machine where no robot is.
+const NOBODY: &str = "127.77.0.9";
+
+#[test]
+fn a_robot_that_is_not_there_is_told_with_what_to_look_at() {
+    let config = FrankaConfig { real_time: false, ..FrankaConfig::at(NOBODY) };
+    let Err(error) = FrankaArm::connect(config, Arc::new(wire::SystemClock::new())) else {
+        panic!("it connected to nobody")
+    };
+    assert!(matches!(error, FrankaError::Reach { .. }), "{error}");
+    assert!(error.to_string().contains(NOBODY) && error.to_string().contains("FCI"), "{error}");
+}
+
+#[test]
+fn a_machine_that_may_be_late_is_refused_before_the_robot_is_asked() {
+    if franka::realtime::has_realtime_kernel() {
+        println!("this machine is made for it: nothing to refuse");
+        return;
+    }
+    let config = FrankaConfig::at(NOBODY);
+    let Err(error) = FrankaArm::connect(config, Arc::new(wire::SystemClock::new())) else {
+        panic!("it connected to nobody")
+    };
+    assert!(matches!(error, FrankaError::RealTime(_)), "{error}");
+    assert!(error.to_string().contains("PREEMPT_RT"), "{error}");
+}
