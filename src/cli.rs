@@ -58,8 +58,9 @@ pub enum Command {
     /// Serve a cell's arm as HIL-SERL's robot server does, so that HIL-SERL's own environment can drive
     /// it, and the rest of the cell over a local socket; see docs/hardware.md.
     ServeCell(ServeCell),
-    /// Let HIL-SERL's robot server bring the joints to where they were at its start. The arm moves at the
-    /// server's own pace, outside of the gate: only with nothing and nobody near it.
+    /// Let HIL-SERL's robot server bring the joints to where they were at its start, or a Franka to
+    /// `franka.reset_joints_rad`. The arm moves at the robot's own pace, outside of the gate: only with nothing
+    /// and nobody near it.
     JointReset(JointReset),
     /// Make certificates for actors and learner on different machines, see docs/security.md.
     Certs(Certs),
@@ -557,7 +558,7 @@ pub struct ServeCell {
 
 #[derive(Debug, Args)]
 pub struct JointReset {
-    /// The cell; its arm is reached by HIL-SERL's robot server.
+    /// The cell; its arm is reached by HIL-SERL's robot server, or is a Franka.
     #[arg(long, value_name = "FILE", default_value_os_t = default_cell())]
     pub cell: PathBuf,
 }

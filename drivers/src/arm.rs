@@ -1,9 +1,11 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
-#[cfg(all(test, any(feature = "ur", feature = "xarm")))]
+#[cfg(feature = "franka")]
+pub mod franka;
+#[cfg(all(test, any(feature = "franka", feature = "ur", feature = "xarm")))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod peer;
-#[cfg(any(feature = "ur", feature = "xarm"))]
+#[cfg(any(feature = "franka", feature = "ur", feature = "xarm"))]
 mod shared;
 #[cfg(all(test, feature = "ur", feature = "xarm"))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]

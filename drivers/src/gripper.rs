@@ -1,5 +1,7 @@
 //! What a gripper can be asked. It takes only what the gate has made.
 
+#[cfg(feature = "franka")]
+pub mod franka;
 #[cfg(feature = "robotiq")]
 pub mod robotiq;
 

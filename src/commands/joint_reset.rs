@@ -1,4 +1,4 @@
-//! `reins joint-reset`: a robot server's own motion, on request alone.
+//! `reins joint-reset`: a robot's own motion, on request alone.
 
 use tasks::CellConfig;
 

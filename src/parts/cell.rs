@@ -186,8 +186,12 @@ impl Devices {
     }
 }
 
-/// Lets the robot server bring the joints to where it has them at the beginning, outside of the gate.
+/// Lets the robot server or a Franka bring the joints to where they belong at the beginning, outside of the
+/// gate.
 pub fn reset_joints(cell: &CellConfig) -> anyhow::Result<()> {
+    if cell.arm.driver == ArmDriver::Franka {
+        return robots::reset_franka_joints(cell, Arc::new(SystemClock::new()));
+    }
     let config = serl_http::config(cell, ClockMode::Real)?;
     let server = SerlHttp::connect(config, Arc::new(SystemClock::new()))?;
     server.joint_reset().context("resetting the joints")
@@ -279,6 +283,7 @@ impl<'a> Sources<'a> {
             ArmDriver::SerlHttp => Box::new(self.serl_http()?.arm()),
             ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
             ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
+            ArmDriver::Franka => robots::franka(self.cell, self.clock.clone())?,
         })
     }
 
@@ -286,6 +291,7 @@ impl<'a> Sources<'a> {
         Ok(match self.cell.gripper.driver {
             GripperDriver::None => None,
             GripperDriver::Robotiq => Some(robots::robotiq(self.cell, self.clock.clone())?),
+            GripperDriver::Franka => Some(robots::franka_hand(self.cell, self.clock.clone())?),
             GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
                 format!(
                     "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \

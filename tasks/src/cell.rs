@@ -23,7 +23,7 @@ mod keys;
 mod robots;
 mod teleop;
 
-pub use robots::{RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
+pub use robots::{FrankaConfig, RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
 pub use teleop::{GamepadConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct CellConfig {
     pub ur: Option<UrConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xarm: Option<XarmConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub franka: Option<FrankaConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robotiq: Option<RobotiqConfig>,
     /// Another process with devices of this cell, where a part names it.
@@ -71,6 +73,8 @@ pub enum ArmDriver {
     Ur,
     /// UFACTORY's xArm and Lite 6.
     Xarm,
+    /// Franka's arms, by their own interface.
+    Franka,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +96,8 @@ pub enum GripperDriver {
     /// The one of HIL-SERL's robot server.
     SerlHttp,
     Robotiq,
+    /// The Franka hand.
+    Franka,
 }
 
 /// Limits of the gate. Base frame.
@@ -525,6 +531,7 @@ impl ConfigFile for CellConfig {
             ("serl_http", "serl-http", include_str!("cell/serl_http.toml")),
             ("ur", "ur", include_str!("cell/ur.toml")),
             ("xarm", "xarm", include_str!("cell/xarm.toml")),
+            ("franka", "franka", include_str!("cell/franka.toml")),
             ("robotiq", "robotiq", include_str!("cell/robotiq.toml")),
             ("device", "device", include_str!("cell/device.toml")),
         ];

@@ -85,7 +85,7 @@ pub fn configuration() -> String {
 fn every_table() -> Table {
     let empty = |name: &str| (name.to_owned(), Value::Table(Table::new()));
     let hands = ["spacemouse", "gamepad"].map(empty).into_iter().collect();
-    let tables = ["serl_http", "ur", "xarm", "robotiq", "device"].map(empty).into_iter();
+    let tables = ["serl_http", "ur", "xarm", "franka", "robotiq", "device"].map(empty).into_iter();
     tables.chain([("teleop".to_owned(), Value::Table(hands))]).collect()
 }
 

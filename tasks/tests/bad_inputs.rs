@@ -208,9 +208,9 @@ fn values_that_are_not_allowed() {
     );
     cell(
         "name = \"cell\"",
-        "name = \"cell\"\narm.driver = \"franka\"",
-        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\". Correct it, or \
-         leave it out for the default \"sim\"",
+        "name = \"cell\"\narm.driver = \"kuka\"",
+        "cell.toml:2: arm.driver = \"kuka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\" or \"franka\". \
+         Correct it, or leave it out for the default \"sim\"",
     );
     cell(
         "[[camera]]",

@@ -21,7 +21,8 @@ pub fn run(paths: &Paths, options: &SetupOptions, which: Tests) -> anyhow::Resul
         Tests::All => {}
         Tests::Unit => drop(test.args(["--lib", "--bins"])),
         Tests::PythonPeers => drop(test.env(PYTHON_PEERS, "1")),
-        Tests::HardwareSims => drop(test.env(HARDWARE_SIMS, "1")),
+        // Drivers that are not built otherwise are tested here.
+        Tests::HardwareSims => drop(test.args(["--features", "franka"]).env(HARDWARE_SIMS, "1")),
         Tests::Browser => {
             test.args(["--test", "system", "console_browser", "--", "--nocapture"]);
             test.env("REINS_TEST_BROWSER", "1");

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-#[cfg(any(feature = "robotiq", feature = "ur", feature = "xarm"))]
+#[cfg(any(feature = "franka", feature = "robotiq", feature = "ur", feature = "xarm"))]
 use anyhow::Context;
 use drivers::{Arm, Gripper};
 use tasks::CellConfig;
 use wire::Clock;
 
-#[cfg(not(all(feature = "robotiq", feature = "ur", feature = "xarm")))]
+#[cfg(not(all(feature = "franka", feature = "robotiq", feature = "ur", feature = "xarm")))]
 fn not_built(driver: &str) -> anyhow::Error {
     anyhow::anyhow!(
         "this program was built without the driver {driver}: build it with \
@@ -64,6 +64,67 @@ pub fn xarm(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn 
 #[cfg(not(feature = "xarm"))]
 pub fn xarm(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
     Err(not_built("xarm"))
+}
+
+#[cfg(feature = "franka")]
+fn connect_franka(
+    cell: &CellConfig,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<drivers::arm::franka::FrankaArm> {
+    use drivers::{
+        Compliance,
+        arm::franka::{FrankaArm, FrankaConfig},
+    };
+    let config = cell.franka.as_ref().context("the cell file has no [franka]")?;
+    let values = config.compliance.iter().map(|(name, value)| (name.clone(), *value));
+    let config = FrankaConfig {
+        host: config.host.clone(),
+        real_time: config.real_time,
+        collision_force_n: config.collision_force_n,
+        collision_torque_nm: config.collision_torque_nm,
+        compliance: Compliance::new(values)?,
+        reset_speed_radps: config.reset_speed_radps,
+    };
+    Ok(FrankaArm::connect(config, clock)?)
+}
+
+#[cfg(feature = "franka")]
+pub fn franka(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    Ok(Box::new(connect_franka(cell, clock)?))
+}
+
+#[cfg(not(feature = "franka"))]
+pub fn franka(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    Err(not_built("franka"))
+}
+
+/// By the robot's own controller, outside of the gate.
+#[cfg(feature = "franka")]
+pub fn reset_franka_joints(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    let joints = cell.franka.as_ref().context("the cell file has no [franka]")?.reset_joints_rad;
+    connect_franka(cell, clock)?.reset_joints(joints).context("resetting the joints")
+}
+
+#[cfg(not(feature = "franka"))]
+pub fn reset_franka_joints(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<()> {
+    Err(not_built("franka"))
+}
+
+#[cfg(feature = "franka")]
+pub fn franka_hand(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Gripper>> {
+    use drivers::gripper::franka::{FrankaHand, FrankaHandConfig};
+    let config = cell.franka.as_ref().context("the cell file has no [franka]")?;
+    let config = FrankaHandConfig {
+        host: config.host.clone(),
+        homing: config.hand_homing,
+        width_m: config.hand_width_m,
+    };
+    Ok(Box::new(FrankaHand::connect(config, clock)?))
+}
+
+#[cfg(not(feature = "franka"))]
+pub fn franka_hand(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Gripper>> {
+    Err(not_built("franka"))
 }
 
 #[cfg(feature = "robotiq")]

@@ -48,15 +48,16 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "arm.driver",
         "",
-        OneOf(&["sim", "serl-http", "ur", "xarm"]),
+        OneOf(&["sim", "serl-http", "ur", "xarm", "franka"]),
         "what moves the arm; `sim` is the simulated cell, `serl-http` HIL-SERL's robot server, `ur` Universal \
-         Robots, `xarm` UFACTORY",
+         Robots, `xarm` UFACTORY, `franka` a Franka without ROS",
     ),
     key(
         "gripper.driver",
         "",
-        OneOf(&["none", "sim", "serl-http", "robotiq"]),
-        "the gripper at the arm's tool; `sim` is the simulated cell's, `serl-http` that of HIL-SERL's robot server",
+        OneOf(&["none", "sim", "serl-http", "robotiq", "franka"]),
+        "the gripper at the arm's tool; `sim` is the simulated cell's, `serl-http` that of HIL-SERL's robot server, \
+         `franka` the Franka hand",
     ),
     key("gripper.force_n", "N", Number(0.1, 500.0), "how hard it grips"),
     key("gripper.speed_mps", "m/s", Number(0.001, 1.0), "how fast its jaws move"),
@@ -445,6 +446,50 @@ pub(super) const KEYS: &[Key] = &[
     key("xarm.command_port", "", Integer(1, 65_535), "port of its commands"),
     key("xarm.report_port", "", Integer(1, 65_535), "port of its real-time report"),
     key("xarm.joints", "", Integer(5, 7), "number of joints: 6 for a Lite 6"),
+    key("franka.host", "", Text, "name or address of the robot's control box").required(),
+    key(
+        "franka.real_time",
+        "",
+        Bool,
+        "refuse a machine without real-time kernel, priority and locked memory; false only warns",
+    ),
+    key(
+        "franka.collision_force_n",
+        "N",
+        Number(1.0, 200.0),
+        "from which force on the robot stops by itself",
+    ),
+    key(
+        "franka.collision_torque_nm",
+        "Nm",
+        Number(1.0, 100.0),
+        "the same for the torque of any joint",
+    ),
+    key(
+        "franka.reset_joints_rad",
+        "rad",
+        Vector(7, &Number(-4.6, 4.6)),
+        "where `reins joint-reset` brings the joints",
+    ),
+    key("franka.reset_speed_radps", "rad/s", Number(0.01, 2.0), "how fast a joint goes then at most"),
+    key(
+        "franka.hand_homing",
+        "",
+        Bool,
+        "measure the hand's fingers at the start: its jaws close and open once",
+    ),
+    key(
+        "franka.hand_width_m",
+        "m",
+        Number(0.01, 0.2),
+        "between the hand's open jaws, until it has measured that itself",
+    ),
+    key(
+        "franka.compliance",
+        "",
+        Table,
+        "how stiff its controller is: the names under `serl_http.compliance`; what is not named is SERL's default",
+    ),
     key(
         "robotiq.link",
         "",

@@ -1,11 +1,11 @@
 //! Where the arms and grippers of a real cell are, and how they are driven. One table for each kind,
 //! there only where a part of the cell names its driver.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::CellConfig;
+use super::{CellConfig, keys};
 use crate::load::Fault;
 
 /// A Universal Robots controller.
@@ -38,6 +38,27 @@ pub struct XarmConfig {
     pub command_port: u16,
     pub report_port: u16,
     pub joints: usize,
+}
+
+/// A Franka arm, its hand, or both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrankaConfig {
+    pub host: String,
+    /// Refuse a machine that is not made for a loop of 1 ms.
+    pub real_time: bool,
+    /// From which force and torque on the robot stops by itself.
+    pub collision_force_n: f64,
+    pub collision_torque_nm: f64,
+    /// Where a joint reset leads, and how fast.
+    pub reset_joints_rad: [f64; 7],
+    pub reset_speed_radps: f64,
+    /// Measure the hand's fingers at the start.
+    pub hand_homing: bool,
+    /// Between its open jaws, until it has measured that.
+    pub hand_width_m: f64,
+    /// In the words of SERL's controller.
+    pub compliance: BTreeMap<String, f64>,
 }
 
 /// A Robotiq gripper.
@@ -91,7 +112,7 @@ impl CellConfig {
     }
 
     pub(super) fn robot_faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+        let mut faults = self.franka.as_ref().map_or_else(Vec::new, compliance_faults);
         let Some(robotiq) = &self.robotiq else { return faults };
         if robotiq.open_at >= robotiq.closed_at {
             faults.push(Fault::new(
@@ -117,6 +138,23 @@ impl CellConfig {
         }
         faults
     }
+}
+
+/// The same names and ranges as those of HIL-SERL's server.
+fn compliance_faults(franka: &FrankaConfig) -> Vec<Fault> {
+    let fault = |(name, value): (&String, &f64)| {
+        let at = format!("franka.compliance.{name}");
+        let of_server = format!("serl_http.compliance.{name}");
+        let Some(known) = keys::KEYS.iter().find(|key| key.path == of_server) else {
+            let remedy = "Take one of those under serl_http.compliance in docs/configuration.md";
+            return Some(Fault::new(at, "is no parameter of the controller", remedy));
+        };
+        let fits = known.allowed.admits(&toml::Value::Float(*value));
+        (!fits).then(|| {
+            Fault::new(at, format!("is {value}, and it may be {}", known.allowance()), "Correct it")
+        })
+    };
+    franka.compliance.iter().filter_map(fault).collect()
 }
 
 #[cfg(test)]
@@ -145,6 +183,24 @@ mod tests {
         refused("arm = { driver = \"ur\" }", "ur.host");
         refused("arm = { driver = \"xarm\" }", "xarm.host");
         refused("arm = { driver = \"ur\" }\nur = { host = \"a\", hosst = 1 }", "ur.hosst");
+    }
+
+    #[test]
+    fn a_franka_is_as_stiff_as_the_words_of_serl_say() {
+        let franka = |more: &str| {
+            cell(&format!("arm = {{ driver = \"franka\" }}\nfranka = {{ host = \"a\"{more} }}"))
+        };
+        let plain = franka("").unwrap().franka.unwrap();
+        assert_eq!((plain.collision_force_n, plain.compliance.len()), (25.0, 0));
+        let softer = franka(", compliance = { translational_stiffness = 1000 }").unwrap();
+        assert_eq!(softer.franka.unwrap().compliance["translational_stiffness"], 1000.0);
+        let wrong = franka(", compliance = { stiffness = 1000 }").unwrap_err();
+        assert!(wrong.contains("franka.compliance.stiffness"), "{wrong}");
+        let wrong = franka(", compliance = { translational_clip_x = 0.5 }").unwrap_err();
+        assert!(wrong.contains("from 0 to 0.1"), "{wrong}");
+        let hand = cell("gripper = { driver = \"franka\" }\nfranka = { host = \"a\" }").unwrap();
+        assert_eq!(hand.gripper.driver, GripperDriver::Franka);
+        refused("gripper = { driver = \"franka\" }", "franka.host");
     }
 
     #[test]

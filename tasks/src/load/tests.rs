@@ -41,6 +41,7 @@ device = { socket = "device.sock" }
 teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" } }
 ur = { host = "a", reverse_host = "b" }
 xarm = { host = "a" }
+franka = { host = "a" }
 robotiq = { host = "a", port = 1, device = "/dev/b", slave = 9 }
 serl_http.url = "http://localhost:5000"
 [serl_http.compliance]

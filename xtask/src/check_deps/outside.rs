@@ -22,6 +22,10 @@ const PLACES: &[(&str, &[&str])] = &[
     ),
     ("axum", &["console/", "drivers/src/serl_http/"]),
     ("ureq", &["drivers/src/serl_http/call.rs", "lens/src/http.rs"]),
+    (
+        "franka",
+        &["drivers/src/arm/franka.rs", "drivers/src/arm/franka/", "drivers/src/gripper/franka.rs"],
+    ),
     ("tokio_modbus", &["drivers/src/gripper/robotiq/"]),
     ("tokio_serial", &["drivers/src/gripper/robotiq/"]),
     ("opencv", &["lens/"]),
