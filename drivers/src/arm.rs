@@ -1,10 +1,12 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
-#[cfg(all(test, any(feature = "ur", feature = "xarm")))]
+#[cfg(all(test, any(feature = "so101", feature = "ur", feature = "xarm")))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod peer;
-#[cfg(any(feature = "ur", feature = "xarm"))]
+#[cfg(any(feature = "so101", feature = "ur", feature = "xarm"))]
 mod shared;
+#[cfg(feature = "so101")]
+pub mod so101;
 #[cfg(all(test, feature = "ur", feature = "xarm"))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod two;

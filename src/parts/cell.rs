@@ -139,7 +139,8 @@ impl Cell {
             TeleopDriver::Scripted
             | TeleopDriver::Device
             | TeleopDriver::Spacemouse
-            | TeleopDriver::Gamepad => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
+            | TeleopDriver::Gamepad
+            | TeleopDriver::Leader => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
         };
         Ok(Self {
             clock,
@@ -203,6 +204,8 @@ struct Sources<'a> {
     sim: Option<SimParts>,
     /// Where a part of the cell is reached so.
     serl_http: Option<SerlHttp>,
+    /// Of an arm that comes with one.
+    own_gripper: Option<Box<dyn Gripper>>,
     /// Cameras whose device was opened for another one.
     opened: Vec<DeviceCamera>,
 }
@@ -251,7 +254,16 @@ impl<'a> Sources<'a> {
                 success: Some(success),
             });
         }
-        Ok(Self { cell, task, clock, mode, sim, serl_http: None, opened: Vec::new() })
+        Ok(Self {
+            cell,
+            task,
+            clock,
+            mode,
+            sim,
+            serl_http: None,
+            own_gripper: None,
+            opened: Vec::new(),
+        })
     }
 
     fn sim(&mut self) -> &mut SimParts {
@@ -279,6 +291,11 @@ impl<'a> Sources<'a> {
             ArmDriver::SerlHttp => Box::new(self.serl_http()?.arm()),
             ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
             ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
+            ArmDriver::So101 => {
+                let (arm, gripper) = robots::so101(self.cell, self.clock.clone())?;
+                self.own_gripper = Some(gripper);
+                arm
+            }
         })
     }
 
@@ -286,6 +303,9 @@ impl<'a> Sources<'a> {
         Ok(match self.cell.gripper.driver {
             GripperDriver::None => None,
             GripperDriver::Robotiq => Some(robots::robotiq(self.cell, self.clock.clone())?),
+            GripperDriver::So101 => {
+                Some(self.own_gripper.take().context("the gripper of an SO-101 needs its arm")?)
+            }
             GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
                 format!(
                     "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \
@@ -333,7 +353,7 @@ impl<'a> Sources<'a> {
             TeleopDriver::Device => {
                 Some(Box::new(RemoteTeleop::at(self.socket()?, self.clock.clone())))
             }
-            TeleopDriver::Spacemouse | TeleopDriver::Gamepad => {
+            TeleopDriver::Spacemouse | TeleopDriver::Gamepad | TeleopDriver::Leader => {
                 let hand = super::teleop::open(&self.cell.teleop, self.clock.clone());
                 hand.context("opening the teleop device")?.map(|(_, hand)| hand)
             }

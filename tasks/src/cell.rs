@@ -23,8 +23,10 @@ mod keys;
 mod robots;
 mod teleop;
 
-pub use robots::{RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
-pub use teleop::{GamepadConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver};
+pub use robots::{RobotiqConfig, RobotiqLink, RobotiqModel, So101Config, UrConfig, XarmConfig};
+pub use teleop::{
+    GamepadConfig, LeaderConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +48,8 @@ pub struct CellConfig {
     pub ur: Option<UrConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xarm: Option<XarmConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub so101: Option<So101Config>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robotiq: Option<RobotiqConfig>,
     /// Another process with devices of this cell, where a part names it.
@@ -71,6 +75,8 @@ pub enum ArmDriver {
     Ur,
     /// UFACTORY's xArm and Lite 6.
     Xarm,
+    /// LeRobot's follower.
+    So101,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +98,8 @@ pub enum GripperDriver {
     /// The one of HIL-SERL's robot server.
     SerlHttp,
     Robotiq,
+    /// That of an SO-101.
+    So101,
 }
 
 /// Limits of the gate. Base frame.
@@ -520,6 +528,7 @@ impl ConfigFile for CellConfig {
             ("serl_http", "serl-http", include_str!("cell/serl_http.toml")),
             ("ur", "ur", include_str!("cell/ur.toml")),
             ("xarm", "xarm", include_str!("cell/xarm.toml")),
+            ("so101", "so101", include_str!("cell/so101.toml")),
             ("robotiq", "robotiq", include_str!("cell/robotiq.toml")),
             ("device", "device", include_str!("cell/device.toml")),
         ];

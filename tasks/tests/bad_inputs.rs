@@ -209,7 +209,7 @@ fn values_that_are_not_allowed() {
     cell(
         "name = \"cell\"",
         "name = \"cell\"\narm.driver = \"franka\"",
-        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\". Correct it, or \
+        "cell.toml:2: arm.driver = \"franka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\" or \"so101\". Correct it, or \
          leave it out for the default \"sim\"",
     );
     cell(
