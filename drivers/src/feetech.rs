@@ -5,7 +5,6 @@
 mod bus;
 mod frame;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 pub(crate) mod mock;
 pub(crate) mod registers;
 
