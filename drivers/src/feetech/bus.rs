@@ -16,8 +16,9 @@ const BAUD: u32 = 1_000_000;
 const REPLY_WAIT: Duration = Duration::from_millis(25);
 /// More than this without an answer in it is noise.
 const HEARD_MAX: usize = 512;
-/// How often somebody who does not answer is asked again.
-const RETRIES: u32 = 3;
+/// How often somebody who does not answer is asked again: for a fifth of a second in all, which a busy
+/// machine may be away.
+const RETRIES: u32 = 7;
 
 /// What a servo says, and what it says is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
