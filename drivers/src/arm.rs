@@ -2,11 +2,13 @@
 
 #[cfg(feature = "franka")]
 pub mod franka;
-#[cfg(all(test, any(feature = "franka", feature = "ur", feature = "xarm")))]
+#[cfg(all(test, any(feature = "franka", feature = "so101", feature = "ur", feature = "xarm")))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod peer;
-#[cfg(any(feature = "franka", feature = "ur", feature = "xarm"))]
+#[cfg(any(feature = "franka", feature = "so101", feature = "ur", feature = "xarm"))]
 mod shared;
+#[cfg(feature = "so101")]
+pub mod so101;
 #[cfg(all(test, feature = "ur", feature = "xarm"))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod two;

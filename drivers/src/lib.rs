@@ -7,9 +7,14 @@ pub mod camera;
 pub mod cell;
 pub mod compliance;
 pub mod conformance;
+#[cfg(feature = "so101")]
+mod feetech;
 pub mod gate;
 pub mod gripper;
 pub mod guarded;
+#[cfg(all(test, any(feature = "robotiq", feature = "so101")))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod pty;
 pub mod remote;
 pub mod serl_http;
 pub mod teleop;

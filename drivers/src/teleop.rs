@@ -14,6 +14,8 @@ use crate::{EpisodeBrief, Stamped};
 mod buttons;
 #[cfg(target_os = "linux")]
 pub mod gamepad;
+#[cfg(all(target_os = "linux", feature = "so101"))]
+pub mod leader;
 #[cfg(target_os = "linux")]
 mod newest;
 #[cfg(target_os = "linux")]

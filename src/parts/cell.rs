@@ -139,7 +139,8 @@ impl Cell {
             TeleopDriver::Scripted
             | TeleopDriver::Device
             | TeleopDriver::Spacemouse
-            | TeleopDriver::Gamepad => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
+            | TeleopDriver::Gamepad
+            | TeleopDriver::Leader => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
         };
         Ok(Self {
             clock,
@@ -207,6 +208,8 @@ struct Sources<'a> {
     sim: Option<SimParts>,
     /// Where a part of the cell is reached so.
     serl_http: Option<SerlHttp>,
+    /// Of an arm that comes with one.
+    own_gripper: Option<Box<dyn Gripper>>,
     /// Cameras whose device was opened for another one.
     opened: Vec<DeviceCamera>,
 }
@@ -255,7 +258,16 @@ impl<'a> Sources<'a> {
                 success: Some(success),
             });
         }
-        Ok(Self { cell, task, clock, mode, sim, serl_http: None, opened: Vec::new() })
+        Ok(Self {
+            cell,
+            task,
+            clock,
+            mode,
+            sim,
+            serl_http: None,
+            own_gripper: None,
+            opened: Vec::new(),
+        })
     }
 
     fn sim(&mut self) -> &mut SimParts {
@@ -284,6 +296,11 @@ impl<'a> Sources<'a> {
             ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
             ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
             ArmDriver::Franka => robots::franka(self.cell, self.clock.clone())?,
+            ArmDriver::So101 => {
+                let (arm, gripper) = robots::so101(self.cell, self.clock.clone())?;
+                self.own_gripper = Some(gripper);
+                arm
+            }
         })
     }
 
@@ -292,6 +309,9 @@ impl<'a> Sources<'a> {
             GripperDriver::None => None,
             GripperDriver::Robotiq => Some(robots::robotiq(self.cell, self.clock.clone())?),
             GripperDriver::Franka => Some(robots::franka_hand(self.cell, self.clock.clone())?),
+            GripperDriver::So101 => {
+                Some(self.own_gripper.take().context("the gripper of an SO-101 needs its arm")?)
+            }
             GripperDriver::Sim => Some(Box::new(self.sim().gripper.take().with_context(|| {
                 format!(
                     "the simulated cell {} has no gripper: set sim.preset = \"pick-cube\" or \
@@ -340,7 +360,7 @@ impl<'a> Sources<'a> {
             TeleopDriver::Device => {
                 Some(Box::new(RemoteTeleop::at(self.socket()?, self.clock.clone())))
             }
-            TeleopDriver::Spacemouse | TeleopDriver::Gamepad => {
+            TeleopDriver::Spacemouse | TeleopDriver::Gamepad | TeleopDriver::Leader => {
                 let hand = super::teleop::open(&self.cell.teleop, self.clock.clone());
                 hand.context("opening the teleop device")?.map(|(_, hand)| hand)
             }

@@ -38,7 +38,51 @@ pub fn open(
             let pad = Gamepad::open(gamepad_config(config)?, host, clock)?;
             Some((pad.name().to_owned(), Box::new(pad)))
         }
+        TeleopDriver::Leader => Some(leader(config, host, clock)?),
         TeleopDriver::None | TeleopDriver::Scripted | TeleopDriver::Device => None,
+    })
+}
+
+#[cfg(feature = "so101")]
+fn leader(
+    config: &TeleopConfig,
+    host: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<(String, Box<dyn Teleop>)> {
+    use drivers::teleop::leader::Leader;
+    let leader = Leader::open(leader_config(config)?, host, clock)?;
+    Ok((leader.name().to_owned(), Box::new(leader)))
+}
+
+#[cfg(not(feature = "so101"))]
+fn leader(
+    _: &TeleopConfig,
+    _: Arc<dyn Clock>,
+    _: Arc<dyn Clock>,
+) -> anyhow::Result<(String, Box<dyn Teleop>)> {
+    anyhow::bail!(
+        "this program was built without the driver so101, to which leaders belong: build it with \
+         `cargo build --features so101`"
+    )
+}
+
+#[cfg(feature = "so101")]
+fn leader_config(config: &TeleopConfig) -> anyhow::Result<drivers::teleop::leader::LeaderConfig> {
+    let leader = config.leader.as_ref().context(SETTINGS)?;
+    Ok(drivers::teleop::leader::LeaderConfig {
+        device: leader.device.clone(),
+        calibration: leader.calibration.clone(),
+        feel: drivers::teleop::leader::LeaderFeel {
+            speed_full_mps: leader.speed_full_mps,
+            speed_full_radps: leader.speed_full_radps,
+            still_mps: leader.still_mps,
+            still_radps: leader.still_radps,
+            hold: Duration::from_millis(leader.hold_ms),
+            yaw_rad: leader.yaw_rad,
+            close_below: leader.close_below,
+            open_above: leader.open_above,
+        },
+        dead_man: config.age_max(),
     })
 }
 
@@ -186,6 +230,13 @@ mod tests {
         let daemon = "[teleop.spacemouse]\nsource = 'spacenavd'\nsocket = '/tmp/s'";
         let daemon = spacemouse_config(&config(daemon)).unwrap();
         assert_eq!(daemon.origin, Origin::Spacenavd("/tmp/s".into()));
+        #[cfg(feature = "so101")]
+        {
+            let leader = "[teleop]\nage_max_ms = 170\n[teleop.leader]\ndevice = '/dev/a'\n\
+                          calibration = 'b'\nhold_ms = 7";
+            let leader = leader_config(&config(leader)).unwrap();
+            assert_eq!((leader.feel.hold.as_millis(), leader.dead_man.as_millis()), (7, 170));
+        }
         let pad = gamepad_config(&config("[teleop.gamepad]\nturn = 'none'")).unwrap();
         assert_eq!(pad.map.turn, None);
         assert!(pad.map.roles.contains(&(PadButton::North, ButtonRole::MarkSuccess)));

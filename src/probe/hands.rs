@@ -100,7 +100,9 @@ fn elsewhere(driver: TeleopDriver) -> &'static str {
         TeleopDriver::None => "the cell has none",
         TeleopDriver::Scripted => "the cell's hand is the simulated operator's",
         TeleopDriver::Device => "the cell's hand is at another process; probe it there",
-        TeleopDriver::Spacemouse | TeleopDriver::Gamepad => "none on this system",
+        TeleopDriver::Spacemouse | TeleopDriver::Gamepad | TeleopDriver::Leader => {
+            "none on this system"
+        }
     }
 }
 

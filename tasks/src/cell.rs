@@ -23,8 +23,12 @@ mod keys;
 mod robots;
 mod teleop;
 
-pub use robots::{FrankaConfig, RobotiqConfig, RobotiqLink, RobotiqModel, UrConfig, XarmConfig};
-pub use teleop::{GamepadConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver};
+pub use robots::{
+    FrankaConfig, RobotiqConfig, RobotiqLink, RobotiqModel, So101Config, UrConfig, XarmConfig,
+};
+pub use teleop::{
+    GamepadConfig, LeaderConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +52,7 @@ pub struct CellConfig {
     pub xarm: Option<XarmConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub franka: Option<FrankaConfig>,
+    pub so101: Option<So101Config>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robotiq: Option<RobotiqConfig>,
     /// Another process with devices of this cell, where a part names it.
@@ -75,6 +80,8 @@ pub enum ArmDriver {
     Xarm,
     /// Franka's arms, by their own interface.
     Franka,
+    /// LeRobot's follower.
+    So101,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +105,8 @@ pub enum GripperDriver {
     Robotiq,
     /// The Franka hand.
     Franka,
+    /// That of an SO-101.
+    So101,
 }
 
 /// Limits of the gate. Base frame.
@@ -532,6 +541,7 @@ impl ConfigFile for CellConfig {
             ("ur", "ur", include_str!("cell/ur.toml")),
             ("xarm", "xarm", include_str!("cell/xarm.toml")),
             ("franka", "franka", include_str!("cell/franka.toml")),
+            ("so101", "so101", include_str!("cell/so101.toml")),
             ("robotiq", "robotiq", include_str!("cell/robotiq.toml")),
             ("device", "device", include_str!("cell/device.toml")),
         ];

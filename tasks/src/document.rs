@@ -84,8 +84,9 @@ pub fn configuration() -> String {
 /// A cell with every table that may be left out, so that its settings have defaults.
 fn every_table() -> Table {
     let empty = |name: &str| (name.to_owned(), Value::Table(Table::new()));
-    let hands = ["spacemouse", "gamepad"].map(empty).into_iter().collect();
-    let tables = ["serl_http", "ur", "xarm", "franka", "robotiq", "device"].map(empty).into_iter();
+    let hands = ["spacemouse", "gamepad", "leader"].map(empty).into_iter().collect();
+    let tables =
+        ["serl_http", "ur", "xarm", "franka", "so101", "robotiq", "device"].map(empty).into_iter();
     tables.chain([("teleop".to_owned(), Value::Table(hands))]).collect()
 }
 

@@ -209,8 +209,8 @@ fn values_that_are_not_allowed() {
     cell(
         "name = \"cell\"",
         "name = \"cell\"\narm.driver = \"kuka\"",
-        "cell.toml:2: arm.driver = \"kuka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\" or \"franka\". \
-         Correct it, or leave it out for the default \"sim\"",
+        "cell.toml:2: arm.driver = \"kuka\" must be \"sim\" or \"serl-http\" or \"ur\" or \"xarm\" or \"franka\" \
+         or \"so101\". Correct it, or leave it out for the default \"sim\"",
     );
     cell(
         "[[camera]]",

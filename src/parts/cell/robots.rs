@@ -3,13 +3,25 @@
 
 use std::sync::Arc;
 
-#[cfg(any(feature = "franka", feature = "robotiq", feature = "ur", feature = "xarm"))]
+#[cfg(any(
+    feature = "franka",
+    feature = "robotiq",
+    feature = "so101",
+    feature = "ur",
+    feature = "xarm"
+))]
 use anyhow::Context;
 use drivers::{Arm, Gripper};
 use tasks::CellConfig;
 use wire::Clock;
 
-#[cfg(not(all(feature = "franka", feature = "robotiq", feature = "ur", feature = "xarm")))]
+#[cfg(not(all(
+    feature = "franka",
+    feature = "robotiq",
+    feature = "so101",
+    feature = "ur",
+    feature = "xarm"
+)))]
 fn not_built(driver: &str) -> anyhow::Error {
     anyhow::anyhow!(
         "this program was built without the driver {driver}: build it with \
@@ -125,6 +137,31 @@ pub fn franka_hand(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<B
 #[cfg(not(feature = "franka"))]
 pub fn franka_hand(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Gripper>> {
     Err(not_built("franka"))
+}
+
+/// The arm, and its gripper for a cell that names it.
+pub type ArmAndGripper = (Box<dyn Arm>, Box<dyn Gripper>);
+
+#[cfg(feature = "so101")]
+pub fn so101(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<ArmAndGripper> {
+    use drivers::arm::so101::{So101Arm, So101Config};
+    let config = cell.so101.as_ref().context("the cell file has no [so101]")?;
+    let config = So101Config {
+        device: config.device.clone(),
+        calibration: config.calibration.clone(),
+        rate_hz: config.rate_hz,
+        joint_speed_max_radps: config.joint_speed_max_radps,
+        torque_share: config.torque_share,
+        stall_torque_nm: config.stall_torque_nm,
+    };
+    let arm = So101Arm::connect(config, clock)?;
+    let gripper = arm.gripper();
+    Ok((Box::new(arm), Box::new(gripper)))
+}
+
+#[cfg(not(feature = "so101"))]
+pub fn so101(_: &CellConfig, _: Arc<dyn Clock>) -> anyhow::Result<ArmAndGripper> {
+    Err(not_built("so101"))
 }
 
 #[cfg(feature = "robotiq")]

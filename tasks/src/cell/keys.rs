@@ -48,16 +48,16 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "arm.driver",
         "",
-        OneOf(&["sim", "serl-http", "ur", "xarm", "franka"]),
+        OneOf(&["sim", "serl-http", "ur", "xarm", "franka", "so101"]),
         "what moves the arm; `sim` is the simulated cell, `serl-http` HIL-SERL's robot server, `ur` Universal \
-         Robots, `xarm` UFACTORY, `franka` a Franka without ROS",
+         Robots, `xarm` UFACTORY, `franka` a Franka without ROS, `so101` the arm of LeRobot",
     ),
     key(
         "gripper.driver",
         "",
-        OneOf(&["none", "sim", "serl-http", "robotiq", "franka"]),
+        OneOf(&["none", "sim", "serl-http", "robotiq", "franka", "so101"]),
         "the gripper at the arm's tool; `sim` is the simulated cell's, `serl-http` that of HIL-SERL's robot server, \
-         `franka` the Franka hand",
+         `franka` the Franka hand, `so101` that of an arm of that driver",
     ),
     key("gripper.force_n", "N", Number(0.1, 500.0), "how hard it grips"),
     key("gripper.speed_mps", "m/s", Number(0.001, 1.0), "how fast its jaws move"),
@@ -281,8 +281,9 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "teleop.driver",
         "",
-        OneOf(&["none", "scripted", "device", "spacemouse", "gamepad"]),
-        "the person's hand; `scripted` is the simulated operator, `device` that of another process",
+        OneOf(&["none", "scripted", "device", "spacemouse", "gamepad", "leader"]),
+        "the person's hand; `scripted` is the simulated operator, `device` that of another process, `leader` an \
+         SO-101 that a person moves",
     ),
     key(
         "teleop.age_max_ms",
@@ -394,6 +395,59 @@ pub(super) const KEYS: &[Key] = &[
     key("teleop.gamepad.mark_success", "", PAD, "says that what is seen is success"),
     key("teleop.gamepad.mark_failure", "", PAD, "says that it is failure"),
     key(
+        "teleop.leader.device",
+        "",
+        Text,
+        "the serial line of the leader's servos, better a name under `/dev/serial/by-id`",
+    )
+    .required(),
+    key(
+        "teleop.leader.calibration",
+        "",
+        Text,
+        "the file that `lerobot-calibrate` wrote for the leader",
+    )
+    .required(),
+    key(
+        "teleop.leader.speed_full_mps",
+        "m/s",
+        Number(0.01, 2.0),
+        "speed of its tool that is a full command: with `action.translation_m` times the rate the arm goes as \
+         far as the leader",
+    ),
+    key(
+        "teleop.leader.speed_full_radps",
+        "rad/s",
+        Number(0.05, 10.0),
+        "the same for turns: with `action.rotation_rad` times the rate",
+    ),
+    key(
+        "teleop.leader.still_mps",
+        "m/s",
+        Number(0.001, 0.5),
+        "slower than this, and than `still_radps`, it is not moved",
+    ),
+    key("teleop.leader.still_radps", "rad/s", Number(0.01, 3.0), "the same for turns"),
+    key(
+        "teleop.leader.hold_ms",
+        "ms",
+        Integer(0, 5000),
+        "stillness this long ends a push; `teleop.release_hold_ms` comes on top",
+    ),
+    key(
+        "teleop.leader.yaw_rad",
+        "rad",
+        Number(-PI, PI),
+        "how the leader stands to the arm, about the base's z axis",
+    ),
+    key(
+        "teleop.leader.close_below",
+        "",
+        Number(0.0, 1.0),
+        "how far open its trigger is (0 to 1) below which it closes the gripper",
+    ),
+    key("teleop.leader.open_above", "", Number(0.0, 1.0), "and above which it opens it"),
+    key(
         "fixture.driver",
         "",
         OneOf(&["sim", "person", "device"]),
@@ -489,6 +543,34 @@ pub(super) const KEYS: &[Key] = &[
         "",
         Table,
         "how stiff its controller is: the names under `serl_http.compliance`; what is not named is SERL's default",
+    ),
+    key(
+        "so101.device",
+        "",
+        Text,
+        "the serial line of its servos, better a name under `/dev/serial/by-id`",
+    )
+    .required(),
+    key("so101.calibration", "", Text, "the file that `lerobot-calibrate` wrote for this arm")
+        .required(),
+    key(
+        "so101.rate_hz",
+        "Hz",
+        Number(30.0, 200.0),
+        "how often its servos are looked at and sent goals",
+    ),
+    key("so101.joint_speed_max_radps", "rad/s", Number(0.1, 4.0), "how fast a joint may go"),
+    key(
+        "so101.torque_share",
+        "",
+        Number(0.05, 1.0),
+        "how much of their torque the joints' servos may use; the gripper's uses half at most",
+    ),
+    key(
+        "so101.stall_torque_nm",
+        "Nm",
+        Number(0.5, 6.0),
+        "what a servo has in all, for the gripper's force: 1.9 with 7.4 V, 2.9 those for 12 V",
     ),
     key(
         "robotiq.link",

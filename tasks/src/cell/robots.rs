@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellConfig, keys};
+use super::{ArmDriver, CellConfig, GripperDriver, keys};
 use crate::load::Fault;
 
 /// A Universal Robots controller.
@@ -61,6 +61,21 @@ pub struct FrankaConfig {
     pub compliance: BTreeMap<String, f64>,
 }
 
+/// The servos of an SO-101.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct So101Config {
+    /// The serial line.
+    pub device: PathBuf,
+    /// LeRobot's file for this arm.
+    pub calibration: PathBuf,
+    pub rate_hz: f64,
+    pub joint_speed_max_radps: f64,
+    /// Of the joints' torque, what they may use.
+    pub torque_share: f64,
+    pub stall_torque_nm: f64,
+}
+
 /// A Robotiq gripper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +128,13 @@ impl CellConfig {
 
     pub(super) fn robot_faults(&self) -> Vec<Fault> {
         let mut faults = self.franka.as_ref().map_or_else(Vec::new, compliance_faults);
+        if self.gripper.driver == GripperDriver::So101 && self.arm.driver != ArmDriver::So101 {
+            faults.push(Fault::new(
+                "gripper.driver",
+                "is that of an SO-101, and the arm is none",
+                "Set arm.driver = \"so101\", or name the gripper that there is",
+            ));
+        }
         let Some(robotiq) = &self.robotiq else { return faults };
         if robotiq.open_at >= robotiq.closed_at {
             faults.push(Fault::new(
@@ -160,7 +182,6 @@ fn compliance_faults(franka: &FrankaConfig) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::{ArmDriver, GripperDriver};
 
     fn cell(text: &str) -> Result<CellConfig, String> {
         let limits = "limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }";
@@ -179,7 +200,7 @@ mod tests {
         let ur = cell("arm = { driver = \"ur\" }\nur = { host = \"10.0.0.5\" }").unwrap();
         assert_eq!(ur.arm.driver, ArmDriver::Ur);
         assert_eq!(ur.ur.as_ref().unwrap().rtde_port, 30_004);
-        assert_eq!((ur.xarm, ur.robotiq, ur.device), (None, None, None));
+        assert_eq!((ur.xarm, ur.so101, ur.robotiq, ur.device), (None, None, None, None));
         refused("arm = { driver = \"ur\" }", "ur.host");
         refused("arm = { driver = \"xarm\" }", "xarm.host");
         refused("arm = { driver = \"ur\" }\nur = { host = \"a\", hosst = 1 }", "ur.hosst");
@@ -201,6 +222,20 @@ mod tests {
         let hand = cell("gripper = { driver = \"franka\" }\nfranka = { host = \"a\" }").unwrap();
         assert_eq!(hand.gripper.driver, GripperDriver::Franka);
         refused("gripper = { driver = \"franka\" }", "franka.host");
+    }
+
+    #[test]
+    fn the_gripper_of_an_so101_is_one_of_its_servos() {
+        let arm = "arm = { driver = \"so101\" }\ngripper = { driver = \"so101\" }\n";
+        let both = cell(&format!("{arm}so101 = {{ device = \"/dev/a\", calibration = \"b\" }}"));
+        assert_eq!(both.unwrap().so101.unwrap().rate_hz, 100.0);
+        refused(&format!("{arm}so101 = {{ device = \"/dev/a\" }}"), "so101.calibration");
+        refused(&format!("{arm}so101 = {{ calibration = \"b\" }}"), "so101.device");
+        refused("gripper = { driver = \"so101\" }", "so101.device");
+        refused(
+            "gripper = { driver = \"so101\" }\nso101 = { device = \"a\", calibration = \"b\" }",
+            "the arm is none",
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct TeleopConfig {
     pub spacemouse: Option<SpaceMouseConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamepad: Option<GamepadConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<LeaderConfig>,
 }
 
 impl TeleopConfig {
@@ -39,6 +41,9 @@ impl TeleopConfig {
         if let Some(pad) = &self.gamepad {
             pad.faults(&mut faults);
         }
+        if let Some(leader) = &self.leader {
+            leader.faults(&mut faults);
+        }
         faults
     }
 }
@@ -53,13 +58,15 @@ pub enum TeleopDriver {
     Device,
     Spacemouse,
     Gamepad,
+    /// An SO-101 that a person moves.
+    Leader,
 }
 
 impl TeleopDriver {
     /// Whether a person's hand is on it, whose time is that of the wall clock.
     pub fn is_a_persons(self) -> bool {
         match self {
-            Self::Spacemouse | Self::Gamepad => true,
+            Self::Spacemouse | Self::Gamepad | Self::Leader => true,
             Self::None | Self::Scripted | Self::Device => false,
         }
     }
@@ -161,6 +168,53 @@ impl GamepadConfig {
     }
 }
 
+/// An SO-101 without torque.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderConfig {
+    /// The serial line.
+    pub device: PathBuf,
+    /// LeRobot's file for this leader.
+    pub calibration: PathBuf,
+    /// The speed of its tool that is a full command.
+    pub speed_full_mps: f64,
+    pub speed_full_radps: f64,
+    /// Slower than both is no motion.
+    pub still_mps: f64,
+    pub still_radps: f64,
+    pub hold_ms: u64,
+    /// How it stands to the arm.
+    pub yaw_rad: f64,
+    /// How far open the trigger is.
+    pub close_below: f64,
+    pub open_above: f64,
+}
+
+impl LeaderConfig {
+    fn faults(&self, faults: &mut Vec<Fault>) {
+        for (key, still, full) in [
+            ("still_mps", self.still_mps, self.speed_full_mps),
+            ("still_radps", self.still_radps, self.speed_full_radps),
+        ] {
+            if still >= full {
+                faults.push(Fault::new(
+                    format!("teleop.leader.{key}"),
+                    format!("is not below the speed of a full command ({still} against {full})"),
+                    "Lower it: slower than this the leader counts as still",
+                ));
+            }
+        }
+        let (close, open) = (self.close_below, self.open_above);
+        if close >= open {
+            faults.push(Fault::new(
+                "teleop.leader.close_below",
+                format!("is not below open_above ({close} against {open})"),
+                "Lower it, so that the trigger has a way between closing and opening",
+            ));
+        }
+    }
+}
+
 /// How a button that is not there is written.
 const NO_BUTTON: &str = "none";
 
@@ -214,7 +268,7 @@ mod tests {
     #[test]
     fn a_cell_without_one_has_none() {
         let teleop = cell("[teleop]\ndriver = 'none'").unwrap().teleop;
-        assert_eq!((teleop.spacemouse, teleop.gamepad), (None, None));
+        assert_eq!((teleop.spacemouse, teleop.gamepad, teleop.leader), (None, None, None));
     }
 
     #[test]
@@ -231,6 +285,17 @@ mod tests {
             "[teleop.gamepad]\ngripper_open = 'right-shoulder'",
             &["\"right-shoulder\" two things"],
         );
+    }
+
+    #[test]
+    fn a_leader_needs_its_line_and_its_calibration() {
+        let driver = "[teleop]\ndriver = 'leader'\n";
+        refused(driver, &["teleop.leader.device"]);
+        let there = format!("{driver}leader = {{ device = '/dev/a', calibration = 'b'");
+        let leader = cell(&format!("{there} }}")).unwrap().teleop.leader.unwrap();
+        assert_eq!((leader.speed_full_mps, leader.hold_ms), (0.2, 200));
+        refused(&format!("{there}, still_mps = 0.3 }}"), &["still_mps", "0.3 against 0.2"]);
+        refused(&format!("{there}, close_below = 0.7 }}"), &["close_below", "0.7 against 0.6"]);
     }
 
     #[test]

@@ -38,10 +38,11 @@ const CELL: &str = r#"
 name = "cell"
 limits = { workspace_min_m = [0, 0, 0], workspace_max_m = [1, 1, 1] }
 device = { socket = "device.sock" }
-teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" } }
+teleop = { spacemouse = { usb_path = "usb-2", serial = "1" }, gamepad = { name = "a pad" }, leader = { device = "/dev/a", calibration = "b" } }
 ur = { host = "a", reverse_host = "b" }
 xarm = { host = "a" }
 franka = { host = "a" }
+so101 = { device = "/dev/a", calibration = "b" }
 robotiq = { host = "a", port = 1, device = "/dev/b", slave = 9 }
 serl_http.url = "http://localhost:5000"
 [serl_http.compliance]

@@ -2,15 +2,16 @@
 
 use std::{future::Future, io, net::SocketAddr, path::Path};
 
+use serial2_tokio::SerialPort;
 use tokio::{runtime::Runtime, time::timeout};
 use tokio_modbus::{
     Slave,
     client::{Context, Reader, Writer, rtu, tcp},
 };
-use tokio_serial::{DataBits, Parity, SerialStream, StopBits};
 
 use super::registers::{Order, REPLY_WAIT, Said};
 
+/// With eight data bits, one stop bit and no parity.
 const BAUD: u32 = 115_200;
 
 pub(super) struct Modbus {
@@ -34,13 +35,9 @@ impl Modbus {
 
     pub fn rtu(path: &Path, slave: u8, [orders_at, status_at]: [u16; 2]) -> io::Result<Self> {
         let runtime = runtime()?;
-        let port = tokio_serial::new(path.to_string_lossy(), BAUD)
-            .data_bits(DataBits::Eight)
-            .parity(Parity::None)
-            .stop_bits(StopBits::One);
         let context = {
             let _inside = runtime.enter();
-            rtu::attach_slave(SerialStream::open(&port)?, Slave(slave))
+            rtu::attach_slave(SerialPort::open(path, BAUD)?, Slave(slave))
         };
         Ok(Self { runtime, context, orders_at, status_at })
     }

@@ -1,10 +1,10 @@
 //! The driver against servers of its three protocols: a text server, tokio-modbus over TCP, and
-//! tokio-modbus on a pseudo-terminal.
+//! tokio-modbus behind a pseudo-terminal.
 
 use std::{
     fmt::Debug,
     future,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -13,10 +13,10 @@ use tokio_modbus::{
     ExceptionCode, Request, Response, SlaveRequest,
     server::{self, Service},
 };
-use tokio_serial::{SerialPort, SerialStream};
 use wire::SystemClock;
 
 use super::*;
+use crate::pty::Pty;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
@@ -222,19 +222,27 @@ impl Stand {
         background(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
-                let (ours, theirs) = SerialStream::pair().unwrap();
-                tell.send(theirs.name().unwrap()).unwrap();
-                let service =
-                    Registers { jaws: served, slave: 9, orders_at: 0x03E8, status_at: 0x07D0 };
-                let serve = server::rtu::Server::new(ours).serve_forever(service);
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+                tell.send(listener.local_addr().unwrap()).unwrap();
+                let server = server::rtu_over_tcp::Server::new(listener);
+                let service = |stream: tokio::net::TcpStream, _: SocketAddr| {
+                    let jaws = served.clone();
+                    let service =
+                        Registers { jaws, slave: 9, orders_at: 0x03E8, status_at: 0x07D0 };
+                    future::ready(Ok::<_, io::Error>(Some((service, stream))))
+                };
+                let serve = server.serve(&service, |_| {});
                 tokio::select! {
                     _ = serve => {}
                     () = async { while !off.load(Ordering::SeqCst) { tokio::time::sleep(TICK).await } } => {}
                 }
-                drop(theirs);
             });
         });
-        let device = told.recv().unwrap().into();
+        let wire = TcpStream::connect(told.recv().unwrap()).unwrap();
+        let line = Pty::open();
+        let device = line.path.clone();
+        let off = unplugged.clone();
+        background(move || drop(carry(&line, wire, &off)));
         Self { jaws, link: RobotiqLink::ModbusRtu { device, slave: 9 }, unplugged }
     }
 
@@ -252,6 +260,23 @@ impl Drop for Stand {
     fn drop(&mut self) {
         self.unplugged.store(true, Ordering::SeqCst);
     }
+}
+
+/// Carries bytes between a serial line and the server, whose frames are the same on both.
+fn carry(line: &Pty, mut wire: TcpStream, unplugged: &AtomicBool) -> io::Result<()> {
+    wire.set_nodelay(true)?;
+    wire.set_read_timeout(Some(TICK))?;
+    let mut bytes = [0; 256];
+    while !unplugged.load(Ordering::SeqCst) {
+        let count = line.read(&mut bytes, TICK)?;
+        wire.write_all(&bytes[..count])?;
+        match wire.read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(count) => line.write(&bytes[..count])?,
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The URCap's side of a connection.
