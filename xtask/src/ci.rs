@@ -10,6 +10,9 @@ use std::process::Command;
 
 type Check = fn(&Paths) -> anyhow::Result<()>;
 
+/// Drivers that are not built otherwise, too.
+const ALL_DRIVERS: [&str; 2] = ["--features", "franka"];
+
 /// Cheap ones first. Tests and doctests run once; clippy and the docs share their type checks.
 const STEPS: &[(&str, Check)] = &[
     ("format", format),
@@ -69,7 +72,7 @@ fn set_up(paths: &Paths) -> anyhow::Result<()> {
 fn clippy(paths: &Paths) -> anyhow::Result<()> {
     let lints = ["--", "-D", "warnings"];
     let scope = ["clippy", "--workspace", "--all-targets", "--locked"];
-    shell::run(shell::cargo(&paths.root).args(scope).args(lints))
+    shell::run(shell::cargo(&paths.root).args(scope).args(ALL_DRIVERS).args(lints))
 }
 
 /// As a newcomer types it; the drivers' foreign peers too, where they can be installed.
@@ -81,7 +84,8 @@ fn tests(paths: &Paths) -> anyhow::Result<()> {
 
 fn docs(paths: &Paths) -> anyhow::Result<()> {
     let scope = ["doc", "--workspace", "--no-deps", "--locked"];
-    shell::run(shell::cargo(&paths.root).env("RUSTDOCFLAGS", "-D warnings").args(scope))
+    let mut doc = shell::cargo(&paths.root);
+    shell::run(doc.env("RUSTDOCFLAGS", "-D warnings").args(scope).args(ALL_DRIVERS))
 }
 
 const CARGO_DENY: &str = "0.20.2";
