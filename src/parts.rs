@@ -5,5 +5,6 @@ pub mod actor;
 pub mod cell;
 pub mod learner;
 pub mod link;
+pub mod machine;
 pub mod networks;
 pub mod teleop;

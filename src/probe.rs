@@ -1,10 +1,11 @@
 //! What is plugged into this machine, one section for each kind of device; and what the devices of a
-//! cell do when they are watched. Moves nothing.
+//! cell do when they are watched. Commands nothing.
 
 use std::{fmt, time::Duration};
 
 use tasks::CellConfig;
 
+mod arms;
 mod cameras;
 mod hands;
 mod samples;
@@ -34,6 +35,7 @@ pub fn listed() -> Vec<Section> {
 
 /// Opens the devices of a cell one after the other, each for `time`.
 pub fn watch(cell: &CellConfig, time: Duration) -> anyhow::Result<()> {
+    arms::watch(cell, time)?;
     hands::watch(&cell.teleop, time)?;
     cameras::watch(cell, time)
 }

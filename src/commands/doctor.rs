@@ -52,6 +52,7 @@ fn examine(files: &Files) -> Vec<Finding> {
     let Configuration { cell, task, run, .. } = &configuration;
     let mut findings = doctor::examine(cell, task, run);
     findings.extend(machine(run));
+    findings.extend(parts::machine::examine(cell, task, run));
     findings.extend(parts::teleop::examine(&cell.teleop));
     // Devices and networks are only tried when nothing speaks against it.
     if findings.iter().all(|finding| finding.severity != Severity::Error) {

@@ -214,6 +214,21 @@ struct Sources<'a> {
     opened: Vec<DeviceCamera>,
 }
 
+/// The arm of a real cell alone, without the gate: to read from.
+pub fn open_arm(cell: &CellConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Box<dyn Arm>> {
+    Ok(match cell.arm.driver {
+        ArmDriver::Sim => bail!("the arm of cell {} is simulated", cell.name),
+        ArmDriver::SerlHttp => {
+            let config = serl_http::config(cell, ClockMode::Real)?;
+            Box::new(SerlHttp::connect(config, clock)?.arm())
+        }
+        ArmDriver::Ur => robots::ur(cell, clock)?,
+        ArmDriver::Xarm => robots::xarm(cell, clock)?,
+        ArmDriver::Franka => robots::franka(cell, clock)?,
+        ArmDriver::So101 => robots::so101(cell, clock)?.0,
+    })
+}
+
 /// A simulated cell, of which parts are taken.
 struct SimParts {
     arm: Option<SimArm>,

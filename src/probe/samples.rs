@@ -102,7 +102,7 @@ impl Samples {
 }
 
 /// Zero where there is nothing.
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+pub(super) fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     let last = times.len().saturating_sub(1);
     times.get((last * percent).div_ceil(100)).copied().unwrap_or_default()

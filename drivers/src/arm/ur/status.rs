@@ -123,13 +123,15 @@ impl Status {
         }
     }
 
-    /// The first fault stays, for what comes after is its consequence; an emergency stop covers all.
+    /// The first fault stays, for what comes after is its consequence; an emergency stop covers all. A
+    /// program that is gone just before the link may be heard of first.
     pub fn fail(&mut self, fault: Fault) {
         self.target = None;
-        let recovery_failed = matches!(self.fault, Some(Fault::NotRecovered(_)));
+        let explained_by_link =
+            matches!(self.fault, Some(Fault::NotRecovered(_) | Fault::ProgramEnded));
         if self.fault.is_none()
             || fault == Fault::EmergencyStop
-            || (recovery_failed && fault == Fault::LinkLost)
+            || (explained_by_link && fault == Fault::LinkLost)
         {
             self.fault = Some(fault);
         }
@@ -327,6 +329,17 @@ mod tests {
         status.see(seen(|_| {}));
         let stays = if mode == ArmMode::Running { ArmMode::Running } else { mode };
         assert_eq!(status.mode(NOW), stays, "only recovery ends it");
+    }
+
+    #[test]
+    fn a_lost_link_explains_the_end_of_the_program_whichever_is_heard_of_first() {
+        for program_first in [true, false] {
+            let mut status = started();
+            let lose = [Status::program_gone, Status::lost_link];
+            let order = if program_first { [0, 1] } else { [1, 0] };
+            order.into_iter().for_each(|i| lose[i](&mut status));
+            assert_eq!(status.fault, Some(Fault::LinkLost), "{program_first}");
+        }
     }
 
     #[test]
