@@ -73,7 +73,7 @@ pub struct OperatorConfig {
     /// Chance in each step that the hand rests for one to three steps.
     pub pause_chance: f64,
     /// Chance that the person helps at all in an episode of a policy that never succeeds; it falls with
-    /// the policy's successes to [`HELP_LEAST`].
+    /// the policy's successes to 0.05.
     pub help_chance: f64,
     /// Steps without progress after which the supervisor loses patience.
     pub stall_steps: u32,

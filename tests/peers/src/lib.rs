@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// Set by `cargo xtask test --hardware-sims`, and by `cargo xtask ci` to [`IF_THERE`].
+/// Set by `cargo xtask test --hardware-sims`, and by `cargo xtask ci` to `if-there`.
 pub const HARDWARE_SIMS: &str = "REINS_HARDWARE_SIMS";
 /// What cannot be installed is no failure then.
 const IF_THERE: &str = "if-there";
