@@ -1,5 +1,8 @@
 //! What an arm can be asked. It takes only targets that the gate has made.
 
+#[cfg(all(test, any(feature = "so101", feature = "ur", feature = "xarm")))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod bench;
 #[cfg(feature = "franka")]
 pub mod franka;
 #[cfg(all(test, any(feature = "franka", feature = "so101", feature = "ur", feature = "xarm")))]

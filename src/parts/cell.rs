@@ -308,9 +308,9 @@ impl<'a> Sources<'a> {
         Ok(match self.cell.arm.driver {
             ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
             ArmDriver::SerlHttp => Box::new(self.serl_http()?.arm()),
-            ArmDriver::Ur => robots::ur(self.cell, self.clock.clone())?,
-            ArmDriver::Xarm => robots::xarm(self.cell, self.clock.clone())?,
-            ArmDriver::Franka => robots::franka(self.cell, self.clock.clone())?,
+            ArmDriver::Ur | ArmDriver::Xarm | ArmDriver::Franka => {
+                open_arm(self.cell, self.clock.clone())?
+            }
             ArmDriver::So101 => {
                 let (arm, gripper) = robots::so101(self.cell, self.clock.clone())?;
                 self.own_gripper = Some(gripper);

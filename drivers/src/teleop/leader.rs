@@ -268,7 +268,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let rig = Rig::new();
-            rig.mock.set(|inside| inside.servos[0].registers[40] = 1);
+            rig.servos.set(|inside| inside.servos[0].registers[40] = 1);
             let clock = Arc::new(SystemClock::new());
             let leader = Leader::open(config(&rig), clock.clone(), clock.clone()).unwrap();
             Self { rig, leader, clock }
@@ -286,10 +286,10 @@ mod tests {
         /// Moves the first joint for this long, as a hand does.
         fn swing(&mut self, time: Duration, mut look: impl FnMut(TeleopSample)) {
             let begun = self.clock.now();
-            let from = self.rig.mock.inside().servos[0].ticks;
+            let from = self.rig.servos.inside().servos[0].ticks;
             while self.clock.now().since(begun) < time {
                 let seconds = self.clock.now().since(begun).as_secs_f64();
-                self.rig.mock.set(|inside| inside.servos[0].ticks = from + 400.0 * seconds);
+                self.rig.servos.set(|inside| inside.servos[0].ticks = from + 400.0 * seconds);
                 look(self.leader.sample().unwrap().value);
                 thread::sleep(Duration::from_millis(5));
             }
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn it_is_free_to_be_moved_and_still_until_it_is() {
         let mut bench = Bench::new();
-        assert!(bench.rig.mock.inside().servos.iter().all(|servo| !servo.torque()));
+        assert!(bench.rig.servos.inside().servos.iter().all(|servo| !servo.torque()));
         thread::sleep(Duration::from_millis(150));
         let sample = bench.leader.sample().unwrap();
         assert_eq!(sample.value, TeleopSample::default());
@@ -325,7 +325,7 @@ mod tests {
             (calibration.0[5].range_min, GripperCommand::Close),
             (calibration.0[5].range_max, GripperCommand::Open),
         ] {
-            bench.rig.mock.set(|inside| inside.servos[5].ticks = ticks.into());
+            bench.rig.servos.set(|inside| inside.servos[5].ticks = ticks.into());
             bench.wait("press", |bench| {
                 let sample = bench.leader.sample().unwrap().value;
                 sample.gripper == wanted && sample.engaged
@@ -344,11 +344,11 @@ mod tests {
     fn one_that_is_unplugged_is_gone_and_one_that_comes_back_is_at_rest() {
         let mut bench = Bench::new();
         bench.swing(Duration::from_millis(200), |_| {});
-        bench.rig.mock.set(|inside| inside.cut = true);
+        bench.rig.servos.set(|inside| inside.cut = true);
         let begun = bench.clock.now();
         bench.wait("gone", |bench| bench.leader.sample().is_err());
         assert!(bench.clock.now().since(begun) < Duration::from_millis(500));
-        bench.rig.mock.set(|inside| {
+        bench.rig.servos.set(|inside| {
             // Moved meanwhile.
             inside.servos[0].ticks += 300.0;
             inside.servos[0].registers[40] = 1;
@@ -356,7 +356,7 @@ mod tests {
         });
         bench.wait("back", |bench| bench.leader.sample().is_ok());
         assert_eq!(bench.leader.sample().unwrap().value, TeleopSample::default());
-        assert!(!bench.rig.mock.inside().servos[0].torque(), "free again");
+        assert!(!bench.rig.servos.inside().servos[0].torque(), "free again");
     }
 
     #[test]

@@ -11,23 +11,21 @@ use wire::{SystemClock, geometry::Pose};
 use super::{calibration::tests::FILE, *};
 use crate::{
     Gripper,
+    arm::bench::{self, PATIENCE},
     conformance::{self, Stand},
     feetech::{
         mock::{Inside, MockServos},
         registers::{OFFSET_SIGN, with_sign},
     },
-    gate::{SafeGrip, SafeTarget},
+    gate::SafeGrip,
 };
 
-const LEASE: Duration = Duration::from_millis(250);
-/// What the conditions below may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The tool points down, well within reach.
 const HOME: [f64; JOINTS] = [0.1, -0.6, 0.8, 1.3, 0.0];
 
 /// Servos that are calibrated as `FILE` says, at `HOME` and without torque, and that file.
 pub(crate) struct Rig {
-    pub(crate) mock: MockServos,
+    pub(crate) servos: MockServos,
     folder: TempDir,
 }
 
@@ -35,9 +33,9 @@ impl Rig {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("arm.json"), FILE).unwrap();
-        let rig = Self { mock: MockServos::start(), folder };
+        let rig = Self { servos: MockServos::start(), folder };
         let calibration = rig.calibration();
-        rig.mock.set(|inside| {
+        rig.servos.set(|inside| {
             for (i, servo) in inside.servos.iter_mut().enumerate() {
                 let of_file = calibration.0[i];
                 let offset = with_sign(of_file.homing_offset, OFFSET_SIGN);
@@ -58,12 +56,12 @@ impl Rig {
     /// So slow that a way takes its time.
     pub(crate) fn config(&self) -> So101Config {
         let file = self.folder.path().join("arm.json");
-        So101Config { joint_speed_max_radps: 0.7, ..So101Config::at(&self.mock.device, file) }
+        So101Config { joint_speed_max_radps: 0.7, ..So101Config::at(&self.servos.device, file) }
     }
 
     fn joints(&self) -> Joints {
         let calibration = self.calibration();
-        let inside = self.mock.inside();
+        let inside = self.servos.inside();
         Joints::from_fn(|i, _| calibration.radians(i, inside.servos[i].ticks.round() as i32))
     }
 
@@ -72,68 +70,20 @@ impl Rig {
     }
 }
 
-struct Bench {
-    rig: Rig,
-    arm: So101Arm,
-    clock: Arc<SystemClock>,
-}
+type Bench = bench::Bench<So101Arm, Rig>;
 
 impl Bench {
     fn new() -> Self {
-        Self::of(Rig::new())
+        Self::at(Rig::new())
     }
 
-    fn of(rig: Rig) -> Self {
-        let clock = Arc::new(SystemClock::new());
-        let arm = So101Arm::connect(rig.config(), clock.clone()).unwrap();
-        Self { rig, arm, clock }
+    /// A servo's ticks bring it a millimetre near.
+    fn at(rig: Rig) -> Self {
+        Self::of(rig, 1e-3, |rig, clock| So101Arm::connect(rig.config(), clock).unwrap())
     }
 
     fn set(&self, change: impl FnOnce(&mut Inside)) {
-        self.rig.mock.set(change);
-    }
-
-    fn mode(&self) -> ArmMode {
-        self.arm.state().unwrap().value.mode
-    }
-
-    fn pose(&self) -> Pose {
-        self.arm.state().unwrap().value.tcp_pose
-    }
-
-    fn command(&mut self, pose: Pose) -> Result<(), ArmError> {
-        self.arm.command(SafeTarget::under_test(pose, self.clock.now() + LEASE))
-    }
-
-    fn above(&self, metres: f64) -> Pose {
-        let mut pose = self.pose();
-        pose.translation.vector += Vector3::z() * metres;
-        pose
-    }
-
-    #[track_caller]
-    fn wait_within(&self, time: Duration, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let until = self.clock.now() + time;
-        while !is_so(self) {
-            assert!(self.clock.now() < until, "never: {what}; {:?}", self.arm.state());
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[track_caller]
-    fn wait_for_mode(&self, mode: ArmMode) {
-        self.wait_within(PATIENCE, &format!("{mode:?}"), |bench| bench.mode() == mode);
-    }
-
-    /// To where a servo's ticks can bring it.
-    #[track_caller]
-    fn go_to(&mut self, pose: Pose) {
-        let until = self.clock.now() + PATIENCE;
-        while (self.pose().translation.vector - pose.translation.vector).norm() > 1e-3 {
-            assert!(self.clock.now() < until, "never arrived at {pose}; {:?}", self.arm.state());
-            self.command(pose).unwrap();
-            thread::sleep(Duration::from_millis(10));
-        }
+        self.mock.servos.set(change);
     }
 
     /// Again when an answer was lost on a busy machine.
@@ -146,15 +96,6 @@ impl Bench {
                         && self.clock.now() < until => {}
                 outcome => return outcome,
             }
-        }
-    }
-
-    #[track_caller]
-    fn needs_operator(&mut self, says: &str) {
-        let pose = self.pose();
-        match self.command(pose).unwrap_err() {
-            ArmError::NeedsOperator(why) => assert!(why.contains(says), "{why}"),
-            other => panic!("{other:?}"),
         }
     }
 }
@@ -177,7 +118,7 @@ fn the_state_is_what_the_servos_say() {
 #[test]
 fn torque_comes_on_without_a_jump_and_with_the_limits_of_a_gripper() {
     let bench = Bench::new();
-    let inside = bench.rig.mock.inside();
+    let inside = bench.mock.servos.inside();
     for (i, servo) in inside.servos.iter().enumerate() {
         assert!(servo.torque());
         assert!((f64::from(servo.word(42)) - servo.ticks).abs() < 1.0, "servo {}", i + 1);
@@ -194,11 +135,11 @@ fn torque_comes_on_without_a_jump_and_with_the_limits_of_a_gripper() {
 
 #[test]
 fn permanent_memory_is_not_written_where_it_holds_what_it_should() {
-    let Bench { rig, arm, .. } = Bench::new();
+    let Bench { mock: rig, arm, .. } = Bench::new();
     drop(arm);
-    rig.mock.set(|inside| inside.written.clear());
-    let bench = Bench::of(rig);
-    let inside = bench.rig.mock.inside();
+    rig.servos.set(|inside| inside.written.clear());
+    let bench = Bench::at(rig);
+    let inside = bench.mock.servos.inside();
     assert!(inside.written.iter().all(|(_, address)| *address >= 40), "{:?}", inside.written);
 }
 
@@ -216,7 +157,7 @@ fn it_goes_where_it_is_told_and_turns_about_the_axis_that_it_has() {
         bench.command(goal).unwrap();
         thread::sleep(Duration::from_millis(10));
     }
-    let off = bench.rig.tcp_pose().translation.vector - goal.translation.vector;
+    let off = bench.mock.tcp_pose().translation.vector - goal.translation.vector;
     assert!(off.norm() < 2e-3, "the servos themselves are {off} away");
 }
 
@@ -239,7 +180,7 @@ fn no_goal_goes_faster_than_it_may_nor_far_ahead_of_its_joint() {
     let goal = bench.above(0.15);
     let begun = bench.clock.now();
     let told = |bench: &Bench| {
-        let inside = bench.rig.mock.inside();
+        let inside = bench.mock.servos.inside();
         let ahead = |i: usize| f64::from(inside.servos[i].word(42)) - inside.servos[i].ticks;
         (0..JOINTS).map(|i| ahead(i).abs() * TAU / TURN).fold(0.0, f64::max)
     };
@@ -262,7 +203,7 @@ fn under_a_load_it_comes_to_its_target_and_does_not_sink_when_told_to_stay() {
     let sag = 0.05 * TURN / TAU;
     bench.set(|inside| inside.servos[1].sag = -sag);
     bench.wait_within(PATIENCE, "it sinks once", |bench| {
-        (bench.rig.joints()[1] - HOME[1]).abs() > 0.04
+        (bench.mock.joints()[1] - HOME[1]).abs() > 0.04
     });
     thread::sleep(Duration::from_millis(100));
     let height = bench.pose().translation.z;
@@ -283,7 +224,7 @@ fn under_a_load_it_comes_to_its_target_and_does_not_sink_when_told_to_stay() {
 #[test]
 fn a_target_out_of_reach_is_held_and_not_jumped_at() {
     let mut bench = Bench::new();
-    let before = bench.rig.joints();
+    let before = bench.mock.joints();
     let mut goal = bench.pose();
     goal.translation.vector.x += 0.6;
     let begun = bench.clock.now();
@@ -292,7 +233,7 @@ fn a_target_out_of_reach_is_held_and_not_jumped_at() {
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(bench.mode(), ArmMode::Running);
-    let moved = (bench.rig.joints() - before).amax();
+    let moved = (bench.mock.joints() - before).amax();
     assert!(moved < 5e-3, "it moved {moved} rad");
     let near = bench.above(0.01);
     bench.go_to(near);
@@ -344,16 +285,16 @@ fn one_whose_power_was_cut_says_so_and_is_set_up_anew_without_a_jump() {
     });
     bench.wait_for_mode(ArmMode::Reflex);
     bench.needs_operator("shoulder_pan holds no more");
-    assert!(!bench.rig.mock.inside().servos[0].torque(), "not by itself");
-    let before = bench.rig.joints();
+    assert!(!bench.mock.servos.inside().servos[0].torque(), "not by itself");
+    let before = bench.mock.joints();
     bench.recover().unwrap();
     bench.wait_for_mode(ArmMode::Idle);
-    let inside = bench.rig.mock.inside();
+    let inside = bench.mock.servos.inside();
     assert!(inside.servos.iter().all(|servo| servo.torque()));
     assert!(inside.servos[..JOINTS].iter().all(|servo| servo.word(46) > 0), "its speed limit");
     drop(inside);
     thread::sleep(Duration::from_millis(50));
-    assert!((bench.rig.joints() - before).amax() < 2e-3);
+    assert!((bench.mock.joints() - before).amax() < 2e-3);
 }
 
 #[test]
@@ -387,14 +328,14 @@ fn an_answer_now_and_then_lost_is_no_matter() {
 #[test]
 fn the_file_of_another_arm_is_refused_before_torque_comes_on() {
     let rig = Rig::new();
-    rig.mock.set(|inside| inside.servos[1].put(31, 17));
+    rig.servos.set(|inside| inside.servos[1].put(31, 17));
     let clock = Arc::new(SystemClock::new());
     let Err(So101Error::NotReady { source, .. }) = So101Arm::connect(rig.config(), clock) else {
         panic!("it connected")
     };
     let says = "shoulder_lift is calibrated otherwise than the file says (offset 17";
     assert!(source.to_string().contains(says), "{source}");
-    let inside = rig.mock.inside();
+    let inside = rig.servos.inside();
     assert!(inside.written.is_empty() && !inside.servos[0].torque());
 }
 
@@ -405,7 +346,7 @@ fn one_that_is_not_there_is_refused_with_what_to_check() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let error = So101Arm::connect(config, clock.clone()).err().unwrap().to_string();
     assert!(error.contains("is the cable in"), "{error}");
-    rig.mock.set(|inside| inside.frozen = true);
+    rig.servos.set(|inside| inside.frozen = true);
     let Err(So101Error::Reach { source, .. }) = So101Arm::connect(rig.config(), clock) else {
         panic!("it connected")
     };
@@ -416,7 +357,8 @@ fn one_that_is_not_there_is_refused_with_what_to_check() {
 fn a_line_that_another_driver_has_is_not_shared() {
     let bench = Bench::new();
     let clock = Arc::new(SystemClock::new());
-    let Err(So101Error::Reach { source, .. }) = So101Arm::connect(bench.rig.config(), clock) else {
+    let Err(So101Error::Reach { source, .. }) = So101Arm::connect(bench.mock.config(), clock)
+    else {
         panic!("it connected")
     };
     assert!(source.to_string().contains("another program"), "{source}");
@@ -428,9 +370,9 @@ fn a_dropped_arm_holds_with_its_torque_on() {
     let goal = bench.above(0.15);
     bench.command(goal).unwrap();
     thread::sleep(Duration::from_millis(100));
-    let Bench { rig, arm, .. } = bench;
+    let Bench { mock: rig, arm, .. } = bench;
     drop(arm);
-    let inside = rig.mock.inside();
+    let inside = rig.servos.inside();
     assert!(inside.servos.iter().all(|servo| servo.torque()));
     let ahead = (f64::from(inside.servos[1].word(42)) - inside.servos[1].ticks).abs();
     assert!(ahead < 0.05 * TURN / TAU, "it still goes {ahead} ticks");
@@ -439,7 +381,7 @@ fn a_dropped_arm_holds_with_its_torque_on() {
 #[test]
 fn servos_are_read_as_often_as_the_rate_says() {
     let bench = Bench::new();
-    let reads = || bench.rig.mock.inside().reads;
+    let reads = || bench.mock.servos.inside().reads;
     let (before, begun) = (reads(), bench.clock.now());
     thread::sleep(Duration::from_secs(1));
     let seconds = bench.clock.now().since(begun).as_secs_f64();
@@ -460,17 +402,17 @@ fn the_gripper_opens_and_closes_with_the_force_that_the_gate_allows() {
     gripper.command(grip(false, 5.0)).unwrap();
     bench.wait_within(PATIENCE, "closed", |_| opening(&gripper) == 0.0);
     {
-        let inside = bench.rig.mock.inside();
+        let inside = bench.mock.servos.inside();
         // 5 N on 80 mm of 1.9 Nm; 0.1 m/s on 80 mm.
         assert_eq!((inside.servos[5].word(48), inside.servos[5].word(46)), (210, 814));
     }
     bench.set(|inside| inside.written.clear());
     gripper.command(grip(false, 5.0)).unwrap();
     thread::sleep(Duration::from_millis(50));
-    assert_eq!(bench.rig.mock.inside().written, [], "a repeated command is not sent again");
+    assert_eq!(bench.mock.servos.inside().written, [], "a repeated command is not sent again");
     gripper.command(grip(true, 100.0)).unwrap();
     bench.wait_within(PATIENCE, "open", |_| opening(&gripper) == 1.0);
-    assert_eq!(bench.rig.mock.inside().servos[5].word(48), 500, "never more than half");
+    assert_eq!(bench.mock.servos.inside().servos[5].word(48), 500, "never more than half");
     assert_eq!(bench.mode(), ArmMode::Idle, "the arm has not moved");
 }
 
@@ -514,16 +456,16 @@ impl Stand for OnTerminal {
     }
 
     fn cut(&mut self) -> bool {
-        self.rig.mock.set(|inside| inside.cut = true);
+        self.rig.servos.set(|inside| inside.cut = true);
         true
     }
 
     fn mend(&mut self) {
-        self.rig.mock.set(|inside| inside.cut = false);
+        self.rig.servos.set(|inside| inside.cut = false);
     }
 
     fn reflex(&mut self) -> bool {
-        self.rig.mock.set(|inside| inside.servos[1].alarms = 0x20);
+        self.rig.servos.set(|inside| inside.servos[1].alarms = 0x20);
         true
     }
 }

@@ -13,19 +13,11 @@ use super::{
     *,
 };
 use crate::{
+    arm::bench::{self, PATIENCE},
     conformance::{self, Stand},
-    gate::SafeTarget,
 };
 
-const LEASE: Duration = Duration::from_millis(250);
-/// What the conditions below may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-struct Bench {
-    mock: MockUr,
-    arm: UrArm,
-    clock: Arc<SystemClock>,
-}
+type Bench = bench::Bench<UrArm, MockUr>;
 
 fn config(mock: &MockUr) -> UrConfig {
     UrConfig {
@@ -39,69 +31,11 @@ fn config(mock: &MockUr) -> UrConfig {
 
 impl Bench {
     fn new() -> Self {
-        let mock = MockUr::start();
-        let clock = Arc::new(SystemClock::new());
-        let arm = UrArm::connect(config(&mock), clock.clone()).unwrap();
-        Self { mock, arm, clock }
+        Self::at(MockUr::start(), config)
     }
 
-    fn mode(&self) -> ArmMode {
-        self.arm.state().unwrap().value.mode
-    }
-
-    fn pose(&self) -> Pose {
-        self.arm.state().unwrap().value.tcp_pose
-    }
-
-    fn command(&mut self, pose: Pose) -> Result<(), ArmError> {
-        self.arm.command(SafeTarget::under_test(pose, self.clock.now() + LEASE))
-    }
-
-    /// A little above where the arm is.
-    fn above(&self, metres: f64) -> Pose {
-        let mut pose = self.pose();
-        pose.translation.vector += Vector3::z() * metres;
-        pose
-    }
-
-    /// Waits, within a time, for what must come.
-    #[track_caller]
-    fn wait_within(&self, time: Duration, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let until = self.clock.now() + time;
-        while !is_so(self) {
-            assert!(self.clock.now() < until, "never: {what}; {:?}", self.arm.state());
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[track_caller]
-    fn wait_for(&self, what: &str, is_so: impl FnMut(&Self) -> bool) {
-        self.wait_within(PATIENCE, what, is_so);
-    }
-
-    #[track_caller]
-    fn wait_for_mode(&self, mode: ArmMode) {
-        self.wait_for(&format!("{mode:?}"), |bench| bench.mode() == mode);
-    }
-
-    /// Keeps commanding a pose until it is reached.
-    #[track_caller]
-    fn go_to(&mut self, pose: Pose) {
-        let until = self.clock.now() + PATIENCE;
-        while (self.pose().translation.vector - pose.translation.vector).norm() > 1e-5 {
-            assert!(self.clock.now() < until, "never arrived at {pose}; {:?}", self.arm.state());
-            self.command(pose).unwrap();
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    #[track_caller]
-    fn needs_operator(&mut self, says: &str) {
-        let pose = self.pose();
-        match self.command(pose).unwrap_err() {
-            ArmError::NeedsOperator(why) => assert!(why.contains(says), "{why}"),
-            other => panic!("{other:?}"),
-        }
+    fn at(mock: MockUr, config: impl FnOnce(&MockUr) -> UrConfig) -> Self {
+        Self::of(mock, 1e-5, |mock, clock| UrArm::connect(config(mock), clock).unwrap())
     }
 }
 
@@ -329,7 +263,7 @@ fn an_arm_that_is_dropped_stops() {
     let goal = bench.above(0.5);
     bench.command(goal).unwrap();
     bench.wait_for("motion", |bench| bench.mock.world().target.is_some());
-    let Bench { mock, arm, clock } = bench;
+    let Bench { mock, arm, clock, .. } = bench;
     drop(arm);
     let until = clock.now() + PATIENCE;
     while mock.world().target.is_some() || mock.world().output_register != 2 {

@@ -9,13 +9,9 @@ use wire::{Clock, SystemClock, geometry::Pose};
 
 use super::{mock::MockXarm, report::pose_of, *};
 use crate::{
+    arm::bench::{self, PATIENCE},
     conformance::{self, Stand},
-    gate::SafeTarget,
 };
-
-const LEASE: Duration = Duration::from_millis(250);
-/// What the conditions below may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So slow that a way takes its time.
 fn config(mock: &MockXarm) -> XarmConfig {
@@ -27,69 +23,13 @@ fn config(mock: &MockXarm) -> XarmConfig {
     }
 }
 
-struct Bench {
-    mock: MockXarm,
-    arm: XarmArm,
-    clock: Arc<SystemClock>,
-}
+type Bench = bench::Bench<XarmArm, MockXarm>;
 
 impl Bench {
     fn new() -> Self {
-        let mock = MockXarm::start();
-        let clock = Arc::new(SystemClock::new());
-        let arm = XarmArm::connect(config(&mock), clock.clone()).unwrap();
-        Self { mock, arm, clock }
-    }
-
-    fn mode(&self) -> ArmMode {
-        self.arm.state().unwrap().value.mode
-    }
-
-    fn pose(&self) -> Pose {
-        self.arm.state().unwrap().value.tcp_pose
-    }
-
-    fn command(&mut self, pose: Pose) -> Result<(), ArmError> {
-        self.arm.command(SafeTarget::under_test(pose, self.clock.now() + LEASE))
-    }
-
-    fn above(&self, metres: f64) -> Pose {
-        let mut pose = self.pose();
-        pose.translation.vector += Vector3::z() * metres;
-        pose
-    }
-
-    #[track_caller]
-    fn wait_within(&self, time: Duration, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let until = self.clock.now() + time;
-        while !is_so(self) {
-            assert!(self.clock.now() < until, "never: {what}; {:?}", self.arm.state());
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[track_caller]
-    fn wait_for_mode(&self, mode: ArmMode) {
-        self.wait_within(PATIENCE, &format!("{mode:?}"), |bench| bench.mode() == mode);
-    }
-
-    #[track_caller]
-    fn go_to(&mut self, pose: Pose) {
-        let until = self.clock.now() + PATIENCE;
-        while (self.pose().translation.vector - pose.translation.vector).norm() > 1e-5 {
-            assert!(self.clock.now() < until, "never arrived at {pose}; {:?}", self.arm.state());
-            self.command(pose).unwrap();
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    #[track_caller]
-    fn needs_operator(&mut self, says: &str) {
-        let pose = self.pose();
-        match self.command(pose).unwrap_err() {
-            ArmError::NeedsOperator(why) => assert!(why.contains(says), "{why}"),
-            other => panic!("{other:?}"),
-        }
+        Self::of(MockXarm::start(), 1e-5, |mock, clock| {
+            XarmArm::connect(config(mock), clock).unwrap()
+        })
     }
 }
 

@@ -22,10 +22,10 @@ fn together(told: &Value) -> Vec<i32> {
 
 #[test]
 fn feetechs_sdk_reads_what_the_driver_reads_and_finds_what_the_driver_set() {
-    let Bench { rig, arm, .. } = Bench::new();
+    let Bench { mock: rig, arm, .. } = Bench::new();
     let ours = arm.state().unwrap().value.joints;
     drop(arm);
-    let device = rig.mock.device.to_str().unwrap();
+    let device = rig.servos.device.to_str().unwrap();
     let Some(told) = peer::run(PACKAGE, SCRIPT, &[device]) else { return };
     for answer in told["ping"].as_array().unwrap() {
         assert_eq!(answer, &json!([777, 0, 0]), "an STS3215 without alarms");
@@ -46,15 +46,15 @@ fn feetechs_sdk_reads_what_the_driver_reads_and_finds_what_the_driver_set() {
 #[test]
 fn feetechs_sdk_moves_the_mock_and_reads_its_alarms() {
     let rig = Rig::new();
-    rig.mock.set(|inside| inside.servos[2].cause = 0x04);
-    let device = rig.mock.device.to_str().unwrap();
+    rig.servos.set(|inside| inside.servos[2].cause = 0x04);
+    let device = rig.servos.device.to_str().unwrap();
     let Some(told) = peer::run(PACKAGE, SCRIPT, &[device, "move"]) else { return };
     assert_eq!(told["enable"][2], json!([0, 4]), "overheating");
     assert_eq!((&told["enable"][0], &told["goals"]), (&json!([0, 0]), &json!(0)));
     let (before, after) = (together(&told["positions"]), together(&told["moved"]));
     for (i, (before, after)) in before.iter().zip(after).enumerate() {
         assert_eq!(after - before, 20, "servo {}", i + 1);
-        let ticks = rig.mock.inside().servos[i].ticks;
+        let ticks = rig.servos.inside().servos[i].ticks;
         assert_eq!(after, ticks.round() as i32);
     }
 }

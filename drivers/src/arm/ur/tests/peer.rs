@@ -14,10 +14,7 @@ const PORTS: [u16; 3] = [30_004, 29_999, 30_002];
 #[test]
 fn ur_rtde_reads_from_the_mock_what_the_driver_reads() {
     let mock = MockUr::on(ADDRESS.parse().unwrap(), PORTS);
-    let config = UrConfig { reverse_port: 0, ..UrConfig::at(ADDRESS) };
-    let clock = Arc::new(SystemClock::new());
-    let arm = UrArm::connect(config, clock.clone()).unwrap();
-    let bench = Bench { mock, arm, clock };
+    let bench = Bench::at(mock, |_| UrConfig { reverse_port: 0, ..UrConfig::at(ADDRESS) });
     bench.mock.set(|world| {
         world.pose = [0.31, -0.22, 0.13, 1.0, -2.0, 0.5];
         world.force = [1.5, -2.5, 30.0, 0.1, 0.2, -0.3];
