@@ -1,7 +1,8 @@
 //! What a cell asks of the machine that it runs on: a disk that keeps up with the pictures, a short way to
-//! the robot, a clock that agrees with those of other machines.
+//! the robot, a clock that agrees with those of other machines, and the rights to a loop of 1 ms.
 
 use std::{
+    fs,
     io::{self, Write},
     net::{TcpStream, ToSocketAddrs},
     path::Path,
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Resource, geteuid, getrlimit};
 use tasks::{CellConfig, Finding, RunConfig, Severity, TaskConfig, cell::ArmDriver};
 use wire::{Clock, SystemClock};
 
@@ -20,6 +22,10 @@ const ROOM: f64 = 4.0;
 const WAY_MAX: Duration = Duration::from_millis(5);
 const WAY_TRIALS: u32 = 10;
 const WAY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Where a real-time kernel says that it is one.
+const RT_KERNEL: &str = "/sys/kernel/realtime";
+/// Less memory than this cannot be kept from the disk (bytes).
+const MEMORY_LOCKED: u64 = 1 << 30;
 
 pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Finding> {
     let needed = bytes_a_second(cell, task);
@@ -35,6 +41,9 @@ pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Fin
         && let Some(longest) = way_to(&host, port)
     {
         findings.extend(long_way(&host, longest));
+    }
+    if cell.arm.driver == ArmDriver::Franka {
+        findings.extend(real_time(&RealTime::of_this_machine(), asks_for_real_time(cell)));
     }
     let has_others = run.link.insecure || run.link.certificates.is_some();
     if has_others && is_clock_adrift() {
@@ -122,6 +131,58 @@ fn is_clock_adrift() -> bool {
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"no")
 }
 
+/// What a loop of 1 ms needs of the kernel and of this user.
+struct RealTime {
+    kernel: bool,
+    may_be_first: bool,
+    may_lock_memory: bool,
+}
+
+impl RealTime {
+    fn of_this_machine() -> Self {
+        let kernel = fs::read_to_string(RT_KERNEL).is_ok_and(|says| says.trim() == "1");
+        let is_root = geteuid().is_root();
+        // No limit is said as `None`.
+        let allows = |resource| is_root || getrlimit(resource).current.is_none_or(|most| most > 0);
+        let memory = getrlimit(Resource::Memlock).current;
+        Self {
+            kernel,
+            may_be_first: allows(Resource::Rtprio),
+            may_lock_memory: is_root || memory.is_none_or(|most| most >= MEMORY_LOCKED),
+        }
+    }
+}
+
+fn asks_for_real_time(cell: &CellConfig) -> bool {
+    cell.franka.as_ref().is_some_and(|franka| franka.real_time)
+}
+
+/// An error where the driver will refuse, which it does not without `franka.real_time`.
+fn real_time(machine: &RealTime, asked_for: bool) -> Vec<Finding> {
+    let severity = if asked_for { Severity::Error } else { Severity::Warning };
+    [
+        (
+            machine.kernel,
+            "the kernel is not a real-time one, and a Franka wants an answer every millisecond",
+            "Install a PREEMPT_RT kernel (Ubuntu: `pro enable realtime-kernel`)",
+        ),
+        (
+            machine.may_be_first,
+            "this user may not give the arm's loop real-time priority",
+            "Put `@realtime - rtprio 99` into /etc/security/limits.conf, join the group, log in anew",
+        ),
+        (
+            machine.may_lock_memory,
+            "this user may not lock memory, so that the arm's loop may wait for the disk",
+            "Put `@realtime - memlock unlimited` into /etc/security/limits.conf, log in anew",
+        ),
+    ]
+    .into_iter()
+    .filter(|(there, ..)| !there)
+    .map(|(_, what, remedy)| Finding::new(severity, what, remedy))
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -146,5 +207,18 @@ mod tests {
         assert!(way_to("127.0.0.1", port).is_some());
         drop(listener);
         assert!(way_to("127.0.0.1", port).is_none());
+    }
+
+    #[test]
+    fn what_a_loop_of_a_millisecond_lacks_is_an_error_only_where_the_driver_insists() {
+        let bare = RealTime { kernel: false, may_be_first: true, may_lock_memory: false };
+        let said = |asked_for| real_time(&bare, asked_for);
+        assert!(said(true)[0].what.contains("kernel"));
+        assert!(said(true)[1].remedy.contains("memlock"));
+        assert_eq!(said(true).len(), 2);
+        assert!(said(true).iter().all(|finding| finding.severity == Severity::Error));
+        assert!(said(false).iter().all(|finding| finding.severity == Severity::Warning));
+        let fit = RealTime { kernel: true, may_be_first: true, may_lock_memory: true };
+        assert!(real_time(&fit, true).is_empty());
     }
 }

@@ -74,6 +74,14 @@ const WRIST: View = View {
     fovy_deg: 55.0,
 };
 
+/// Hand frame. Across the first: between the two, a place is seen in x and in y.
+const WRIST_2: View = View {
+    eye: Vector3::new(0.02, 0.085, 0.085),
+    target: Vector3::new(0.0, 0.004, 0.17),
+    up: Vector3::new(0.0, 0.0, 1.0),
+    fovy_deg: 55.0,
+};
+
 pub(super) fn furnishing() -> Furnishing {
     let slot = |clearance: f64| [0, 1].map(|i| PLUG_HALF_M[i] + clearance);
     let port = SlottedBlock {
@@ -99,7 +107,7 @@ pub(super) fn furnishing() -> Furnishing {
             ("handle_z", (2.0 * PLUG_HALF_M[2] + HANDLE_HALF_M[2]).to_string()),
         ],
     );
-    let [tool, coupling] = pick_cube::gripper(&WRIST.camera("wrist"));
+    let [tool, coupling] = pick_cube::gripper(&(WRIST.camera("wrist") + &WRIST_2.camera("wrist-2")));
     let piece = port.mjcf() + &holder.mjcf() + &stick;
     Furnishing { camera: SIDE.camera("side"), tool, piece, coupling }
 }
