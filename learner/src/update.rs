@@ -153,7 +153,8 @@ pub struct GraspInfo {
 pub struct ActorInfo {
     /// Without the imitation term.
     pub actor_loss: f32,
-    /// Unweighted; 0 when there is no such term.
+    /// Unweighted; 0 when there is no such term. Where the policy only imitates, with the cross-entropy of the
+    /// gripper's commands.
     pub bc_loss: f32,
     /// Of the policy at the observations.
     pub entropy: f32,

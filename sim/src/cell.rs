@@ -95,7 +95,7 @@ fn start_cameras(
             model.name_to_id(MjtObjBase::mjOBJ_CAMERA, &camera.name).ok_or_else(|| {
                 SimError::UnknownCamera {
                     name: camera.name.clone(),
-                    other: if config.preset == Preset::PickCube { "front" } else { "side" },
+                    cameras: config.preset.cameras(),
                 }
             })
         })

@@ -13,8 +13,8 @@ pub enum SimError {
          apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri"
     )]
     Render(String),
-    #[error("the simulated cell has no camera {name:?}; it has \"wrist\" and \"{other}\"")]
-    UnknownCamera { name: String, other: &'static str },
+    #[error("the simulated cell has no camera {name:?}; it has {}", cameras.join(", "))]
+    UnknownCamera { name: String, cameras: &'static [&'static str] },
     #[error("camera {name:?} is {width}x{height} pixels; each side must be 1 to 1024")]
     FrameSize { name: String, width: u16, height: u16 },
     #[error("[sim] {key} = {value} is out of range: {remedy}")]

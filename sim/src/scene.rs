@@ -78,6 +78,15 @@ impl Preset {
         matches!(self, Self::PickCube | Self::UsbInsertion)
     }
 
+    /// What a cell file may look through.
+    pub(crate) fn cameras(self) -> &'static [&'static str] {
+        match self {
+            Self::Easy | Self::Default | Self::Hard => &["wrist", "side"],
+            Self::PickCube => &["wrist", "front"],
+            Self::UsbInsertion => &["wrist", "wrist-2", "side"],
+        }
+    }
+
     /// The part of the tool that the wrench sensor carries (kg).
     pub(crate) fn tool_mass_kg(self) -> f64 {
         match self {
@@ -269,6 +278,9 @@ mod tests {
         {
             let text = mjcf(preset, (128, 128));
             assert!(!text.contains("{{") && !text.contains("--0"), "{text}");
+            let named = |name: &&str| text.contains(&format!("<camera name=\"{name}\""));
+            assert!(preset.cameras().iter().all(named), "{text}");
+            assert_eq!(text.matches("<camera").count(), preset.cameras().len());
         }
     }
 

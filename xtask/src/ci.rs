@@ -21,6 +21,7 @@ const STEPS: &[(&str, Check)] = &[
     ("set-up", set_up),
     ("clippy", clippy),
     ("tests", tests),
+    ("Franka's arm, simulated", franka),
     ("docs", docs),
 ];
 
@@ -80,6 +81,14 @@ fn tests(paths: &Paths) -> anyhow::Result<()> {
     let mut test = shell::cargo(&paths.root);
     test.args(["xtask", "test", "--yes"]).env(test::HARDWARE_SIMS, test::IF_THERE);
     shell::run(&mut test)
+}
+
+/// The loop of 1 ms against the simulator, with nothing beside it: by themselves, one after the other.
+fn franka(paths: &Paths) -> anyhow::Result<()> {
+    let mut test = shell::cargo(&paths.root);
+    test.args(["test", "--workspace", "--lib"]).args(ALL_DRIVERS);
+    test.args(["arm::franka", "--", "--test-threads=1"]);
+    shell::run(test.env(test::HARDWARE_SIMS, test::IF_THERE))
 }
 
 fn docs(paths: &Paths) -> anyhow::Result<()> {

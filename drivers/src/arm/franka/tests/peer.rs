@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write, stderr},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::{
         MutexGuard, PoisonError,
@@ -27,6 +28,10 @@ const PACKAGE: &str = "franka-sim==1.1.7";
 const SCRIPT: &str = "franka_peer.py";
 const LEASE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The simulator stops the arm when its loop is away for longer.
+const HELD_UP: Duration = Duration::from_millis(10);
+/// A test is tried so often on a machine that holds the loop up.
+const TRIES: usize = 3;
 
 /// The simulator has the robot's own ports: one at a time.
 static PORTS: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -89,15 +94,32 @@ impl Drop for Simulator {
     }
 }
 
-/// The machine's clock, on which the driver's loop can be held up.
+/// The machine's clock, on which the driver's loop can be held up. Sees where the machine itself does that.
 struct StallingClock {
     clock: SystemClock,
     stall_ms: AtomicU64,
+    /// When the loop looked last, and the longest that it did not look unasked.
+    looked: AtomicU64,
+    held_up_ns: AtomicU64,
 }
 
 impl StallingClock {
     fn new() -> Arc<Self> {
-        Arc::new(Self { clock: SystemClock::new(), stall_ms: AtomicU64::new(0) })
+        let zero = || AtomicU64::new(0);
+        let (stall_ms, looked, held_up_ns) = (zero(), zero(), zero());
+        Arc::new(Self { clock: SystemClock::new(), stall_ms, looked, held_up_ns })
+    }
+
+    /// For longer than the robot puts up with.
+    fn was_held_up(&self) -> bool {
+        Duration::from_nanos(self.held_up_ns.load(Ordering::SeqCst)) > HELD_UP
+    }
+
+    fn looks(&self, now: Timestamp) {
+        let last = self.looked.swap(now.0, Ordering::SeqCst);
+        if last > 0 {
+            self.held_up_ns.fetch_max(now.0.saturating_sub(last), Ordering::SeqCst);
+        }
     }
 
     fn stall(&self, time: Duration) {
@@ -108,8 +130,12 @@ impl StallingClock {
 impl Clock for StallingClock {
     fn now(&self) -> Timestamp {
         if thread::current().name() == Some("franka-control") {
+            self.looks(self.clock.now());
             let stall = self.stall_ms.swap(0, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(stall));
+            if stall > 0 {
+                thread::sleep(Duration::from_millis(stall));
+                self.looked.store(0, Ordering::SeqCst);
+            }
         }
         self.clock.now()
     }
@@ -127,6 +153,20 @@ fn config() -> FrankaConfig {
     FrankaConfig { real_time: false, ..FrankaConfig::at("127.0.0.1") }
 }
 
+/// Runs a test once more where it fails on a loop of 1 ms that the machine held up: no real-time kernel keeps
+/// other programs off it here.
+fn tried(test: impl Fn(Arc<StallingClock>)) {
+    for left in (0..TRIES).rev() {
+        let clock = StallingClock::new();
+        let run = AssertUnwindSafe(|| test(clock.clone()));
+        let Err(panic) = catch_unwind(run) else { return };
+        if left == 0 || !clock.was_held_up() {
+            resume_unwind(panic);
+        }
+        _ = writeln!(stderr(), "franka: the machine held the loop of 1 ms up, and the test is tried again");
+    }
+}
+
 struct Bench {
     arm: FrankaArm,
     clock: Arc<StallingClock>,
@@ -134,9 +174,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn start() -> Option<Self> {
+    fn start(clock: Arc<StallingClock>) -> Option<Self> {
         let simulator = Simulator::start()?;
-        let clock = StallingClock::new();
         let arm = FrankaArm::connect(config(), clock.clone()).unwrap();
         Some(Self { arm, clock, simulator })
     }
@@ -188,7 +227,14 @@ fn off(a: &Pose, b: &Pose) -> f64 {
 
 #[test]
 fn it_goes_where_it_is_told_and_says_where_the_simulator_has_it() {
-    let Some(mut bench) = Bench::start() else { return };
+    tried(|clock| {
+        if let Some(bench) = Bench::start(clock) {
+            goes_where_it_is_told(bench);
+        }
+    });
+}
+
+fn goes_where_it_is_told(mut bench: Bench) {
     assert_eq!(bench.mode(), ArmMode::Idle);
     let start = bench.pose();
     let turn = UnitQuaternion::from_scaled_axis(Vector3::new(0.05, -0.03, 0.1));
@@ -219,7 +265,14 @@ fn it_goes_where_it_is_told_and_says_where_the_simulator_has_it() {
 
 #[test]
 fn it_gives_way_to_a_push_as_its_compliance_says_and_that_can_change_on_the_way() {
-    let Some(mut bench) = Bench::start() else { return };
+    tried(|clock| {
+        if let Some(bench) = Bench::start(clock) {
+            gives_way_to_a_push(bench);
+        }
+    });
+}
+
+fn gives_way_to_a_push(mut bench: Bench) {
     let start = bench.pose();
     bench.simulator.push([0.0, 4.0, 0.0]);
     bench.go_to(start, Duration::from_secs(2));
@@ -235,7 +288,14 @@ fn it_gives_way_to_a_push_as_its_compliance_says_and_that_can_change_on_the_way(
 
 #[test]
 fn a_stalled_loop_ends_in_a_typed_reflex_and_only_recovery_on_request_ends_that() {
-    let Some(mut bench) = Bench::start() else { return };
+    tried(|clock| {
+        if let Some(bench) = Bench::start(clock) {
+            stall_ends_in_a_reflex(bench);
+        }
+    });
+}
+
+fn stall_ends_in_a_reflex(mut bench: Bench) {
     let start = bench.pose();
     let mut goal = start;
     goal.translation.z -= 0.05;
@@ -264,7 +324,14 @@ fn a_stalled_loop_ends_in_a_typed_reflex_and_only_recovery_on_request_ends_that(
 
 #[test]
 fn a_joint_reset_brings_the_joints_there_and_leaves_the_arm_under_control() {
-    let Some(mut bench) = Bench::start() else { return };
+    tried(|clock| {
+        if let Some(bench) = Bench::start(clock) {
+            joint_reset(bench);
+        }
+    });
+}
+
+fn joint_reset(mut bench: Bench) {
     let wanted = [0.1, -0.1, 0.05, -1.9, 0.1, 1.9, 0.6];
     bench.arm.reset_joints(wanted).unwrap();
     bench.wait_for("Idle", |bench| bench.mode() == ArmMode::Idle);
@@ -369,8 +436,10 @@ fn it_keeps_the_rules_for_arms() {
     if peer::prepared(PACKAGE, SCRIPT).is_none() {
         return;
     }
-    conformance::check(|| OnSimulator {
-        simulator: Simulator::start().unwrap(),
-        clock: StallingClock::new(),
+    tried(|clock| {
+        conformance::check(|| OnSimulator {
+            simulator: Simulator::start().unwrap(),
+            clock: clock.clone(),
+        });
     });
 }
