@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
         let coupling = coupling(cell, configuration)?;
         let mut devices = Cell::start(cell, task, run.seed)?;
         if let Some(page) = &page {
-            devices.teleop = Some(page.teleop(devices.teleop.take(), devices.clock.clone()));
+            page.take_over(&mut devices);
         }
         let viz = actor_parts::viz_settings(run_dir, configuration, ActorId::default())?;
         let recording = Recording::start(viz)?;

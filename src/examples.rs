@@ -16,8 +16,8 @@ macro_rules! examples {
     };
 }
 
-pub const CELLS: &[Example] = examples!("cells": "franka", "franka-hil-serl", "serl-http-ram", "sim-pick-cube", "sim-pick-cube-random", "sim-ram", "sim-ram-easy", "sim-ram-hard", "sim-ram-spacemouse", "sim-ram-two-cameras", "sim-usb", "so101", "ur5e", "xarm6");
-pub const TASKS: &[Example] = examples!("tasks": "pick-cube", "ram-insert", "ram-insert-classifier", "ram-insert-easy", "ram-insert-hard", "ram-insert-two-cameras", "usb-insertion");
+pub const CELLS: &[Example] = examples!("cells": "franka", "franka-hil-serl", "serl-http-ram", "sim-pick-cube", "sim-pick-cube-random", "sim-ram", "sim-ram-easy", "sim-ram-hard", "sim-ram-pair", "sim-ram-spacemouse", "sim-ram-two-cameras", "sim-usb", "so101", "ur5e", "xarm6");
+pub const TASKS: &[Example] = examples!("tasks": "pick-cube", "ram-insert", "ram-insert-classifier", "ram-insert-easy", "ram-insert-hard", "ram-insert-pair", "ram-insert-two-cameras", "usb-insertion");
 pub const RUN: Example = Example { name: "demo", text: include_str!("../configs/runs/demo.toml") };
 
 #[cfg(test)]

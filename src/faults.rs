@@ -17,7 +17,7 @@ mod link;
 mod storage;
 
 use self::{link::FaultyLink, storage::FaultyStorage};
-use crate::parts::cell::Devices;
+use crate::parts::cell::{ArmDevices, Devices};
 
 /// Refuses a bad script before anything begins.
 pub fn check(file: Option<&Path>) -> anyhow::Result<()> {
@@ -36,16 +36,23 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Option<Faults>> {
     Ok(Some(Faults::new(script.seed, script.faults.iter().map(fault).collect())))
 }
 
-/// Stands before every device of a cell, and its wall clock.
+/// Stands before every device of a cell, and its wall clock. Of two arms and hands it is the first's that
+/// fail: what follows for the second is to be seen.
 pub fn around_devices(devices: Devices, faults: &Faults) -> Devices {
     let clock = devices.clock;
     let camera = |camera| Box::new(FaultyCamera::new(camera, faults, clock.clone())) as _;
     let teleop = |teleop| Box::new(FaultyTeleop::new(teleop, faults, clock.clone())) as _;
+    let arm = |(i, arm): (usize, ArmDevices)| match i {
+        0 => ArmDevices {
+            arm: Box::new(FaultyArm::new(arm.arm, faults, clock.clone())),
+            teleop: arm.teleop.map(teleop),
+            ..arm
+        },
+        _ => arm,
+    };
     Devices {
-        arm: Box::new(FaultyArm::new(devices.arm, faults, clock.clone())),
-        gripper: devices.gripper,
+        arms: devices.arms.into_iter().enumerate().map(arm).collect(),
         cameras: devices.cameras.into_iter().map(camera).collect(),
-        teleop: devices.teleop.map(teleop),
         fixture: devices.fixture,
         mode: devices.mode,
         success: Box::new(StepCounter::new(devices.success, faults, clock.clone())),

@@ -35,8 +35,14 @@ pub fn listed() -> Vec<Section> {
 
 /// Opens the devices of a cell one after the other, each for `time`.
 pub fn watch(cell: &CellConfig, time: Duration) -> anyhow::Result<()> {
-    arms::watch(cell, time)?;
-    hands::watch(&cell.teleop, time)?;
+    let names: &[&str] = if cell.arms() > 1 { &["First arm:", "Second arm:"] } else { &[""] };
+    for (side, name) in cell.arm_cells().into_iter().zip(names) {
+        if !name.is_empty() {
+            println!("{name}");
+        }
+        arms::watch(&side, time)?;
+        hands::watch(&side.teleop, time)?;
+    }
     cameras::watch(cell, time)
 }
 

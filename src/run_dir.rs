@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use nets::reward_classifier::fingerprint;
 use serde::{Deserialize, Serialize};
-use tasks::{CellConfig, RunConfig, TaskConfig, reward::RewardKind, run::CouplingMode};
+use tasks::{CellConfig, RunConfig, TaskConfig, doctor, reward::RewardKind, run::CouplingMode};
 use wire::ActorId;
 
 use crate::cli::{Files, RunChoice};
@@ -30,8 +30,18 @@ pub struct Configuration {
 impl Configuration {
     pub fn load(files: &Files) -> anyhow::Result<Self> {
         let task = TaskConfig::load(&files.task)?;
+        let cell = CellConfig::load(&files.cell)?;
+        if let Some(finding) = doctor::arms(&cell, &task) {
+            bail!(
+                "{} and {}: {}. {}",
+                files.cell.display(),
+                files.task.display(),
+                finding.what,
+                finding.remedy
+            );
+        }
         Ok(Self {
-            cell: CellConfig::load(&files.cell)?,
+            cell,
             run: RunConfig::load(&files.config)?,
             classifier: task.reward.classifier_file().map(Path::to_owned),
             task,

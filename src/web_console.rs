@@ -20,12 +20,14 @@ use console::{
     Board, Console, Curves, OperatorEvent, PageTeleop, Rates, Settings, SharedHand, Subject,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use drivers::Teleop;
 use wire::{Clock, Mark, SystemClock, Timestamp};
 
 pub use self::curves::{Folder, losses, past, rates};
 use self::showing::Showing;
-use crate::run_dir::{Configuration, RunDir};
+use crate::{
+    parts::cell::Cell,
+    run_dir::{Configuration, RunDir},
+};
 
 /// Views that may wait here for the recording; more are dropped and counted.
 const VIEW_QUEUE: usize = 256;
@@ -102,9 +104,13 @@ impl Page {
         Ok(Self { server, board, hand, host_clock, showing })
     }
 
-    /// The cell's teleop device with the page's hand before it.
-    pub fn teleop(&self, own: Option<Box<dyn Teleop>>, cell: Arc<dyn Clock>) -> Box<dyn Teleop> {
-        Box::new(PageTeleop::new(self.hand.clone(), self.host_clock.clone(), cell, own))
+    /// Puts the page's hand before the cell's own teleop device. Of two arms it drives the first, which
+    /// is the one that the page shows.
+    pub fn take_over(&self, cell: &mut Cell) {
+        let Some(first) = cell.arms.first_mut() else { return };
+        let (hand, own) = (self.hand.clone(), first.teleop.take());
+        let page = PageTeleop::new(hand, self.host_clock.clone(), cell.clock.clone(), own);
+        first.teleop = Some(Box::new(page));
     }
 
     /// Shows what the actor says from here on, and passes its views on to the recording.
@@ -219,7 +225,7 @@ pub fn subject(run_dir: &RunDir, configuration: &Configuration) -> Subject {
         cell: cell.name.clone(),
         cameras: task.cameras.clone(),
         workspace_m: Some([cell.limits.workspace_min_m, cell.limits.workspace_max_m]),
-        axes: task.action.names().map(str::to_owned).collect(),
+        axes: task.action_names(),
         episode_steps: task.episode_steps,
         live: true,
     }

@@ -26,4 +26,5 @@ mod remote_actor;
 mod serl_http;
 mod several_actors;
 mod support;
+mod two_arms;
 mod workspace;

@@ -45,8 +45,6 @@ pub struct ActorConfig {
     pub camera_skew_max: Duration,
     /// Steps in a row for which an old picture may stand in.
     pub stale_frames_max: u32,
-    /// A sample of the teleop device older than this counts as lost.
-    pub teleop_age_max: Duration,
     /// A device that says exactly the same for longer than this while it is pushed is stuck.
     pub teleop_same_max: Duration,
     /// Whether actions in training are drawn from the policy, or its mean.
@@ -79,7 +77,6 @@ impl ActorConfig {
             camera_age_max: vec![Duration::from_millis(200); cameras],
             camera_skew_max: Duration::from_millis(200),
             stale_frames_max: 5,
-            teleop_age_max: Duration::from_millis(200),
             teleop_same_max: Duration::from_secs(2),
             train_with_noise: true,
             evaluate_with_noise: false,
@@ -116,15 +113,37 @@ pub enum OperatorCommand {
     Recover,
 }
 
+/// An arm, and the person's hand for it.
+pub struct ArmParts {
+    /// Those of a pair of arms are tied: a stop of one stops both.
+    pub gate: Box<dyn GuardedArm>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    /// A sample of the teleop device older than this counts as lost.
+    pub teleop_age_max: Duration,
+}
+
+impl ArmParts {
+    /// With the default age of a sample.
+    pub fn new(gate: Box<dyn GuardedArm>, teleop: Option<Box<dyn Teleop>>) -> Self {
+        Self { gate, teleop, teleop_age_max: Duration::from_millis(200) }
+    }
+}
+
+impl fmt::Debug for ArmParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArmParts").field("teleop", &self.teleop.is_some()).finish_non_exhaustive()
+    }
+}
+
 pub struct ActorParts {
     /// The cell's clock. Sleeping on it lets simulated time pass.
     pub clock: Arc<dyn Clock>,
     /// Real time, for measuring and for waiting between attempts.
     pub host_clock: Arc<dyn Clock>,
-    pub gate: Box<dyn GuardedArm>,
+    /// One or two, as many as the task moves.
+    pub arms: Vec<ArmParts>,
     /// In the order of the task.
     pub cameras: Vec<Box<dyn Camera>>,
-    pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
     pub link: Arc<dyn LearnerLink>,
@@ -146,6 +165,7 @@ impl fmt::Debug for ActorParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActorParts")
             .field("task", &self.task.name)
+            .field("arms", &self.arms)
             .field("cameras", &self.cameras.len())
             .field("link", &self.link)
             .finish_non_exhaustive()

@@ -21,12 +21,13 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use drivers::{Fixture, GateCounts, GuardedArm, StopKind, SuccessSensor, Teleop};
-use tasks::{ActionMap, TaskConfig, reward::Referee};
+use drivers::{Fixture, GateCounts, StopKind, SuccessSensor};
+use tasks::{TaskConfig, reward::Referee};
 use wire::{Clock, EpisodeKind, Pace, PolicyVersion};
 
 use crate::{
     arbiter::Arbiter,
+    arms::Arms,
     config::{ActorConfig, OperatorCommand},
     error::ActorError,
     hub::Hub,
@@ -38,7 +39,6 @@ use crate::{
     schedule::{Next, Progress},
     senses::Senses,
     status::{Activity, Evaluations, Recent, Status, StatusSlot},
-    teleop_watch::TeleopWatch,
     view_event::{MomentView, PolicyLag, ViewEvent},
 };
 
@@ -51,9 +51,8 @@ const ASKS_MAX: u32 = 1000;
 pub struct Devices {
     pub clock: Arc<dyn Clock>,
     pub host_clock: Arc<dyn Clock>,
-    pub gate: Box<dyn GuardedArm>,
+    pub arms: Arms,
     pub senses: Senses,
-    pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
     pub judge: Option<Box<dyn Judge>>,
@@ -79,13 +78,11 @@ pub struct ControlLoop {
     gauge: OutboxGauge,
     arbiter: Arbiter,
     referee: Referee,
-    map: ActionMap,
     policy: Option<Box<dyn Policy>>,
     pacer: Pacer,
     tally: Tally,
     status: Status,
     recent: Recent,
-    teleop_watch: TeleopWatch,
     noticed: troubles::Noticed,
     asked: pause::Asked,
     revisable: Option<review::Revisable>,
@@ -98,11 +95,9 @@ pub struct ControlLoop {
 }
 
 impl Drop for ControlLoop {
-    /// Whatever ends the loop, a panic included: the arm is stopped.
+    /// Whatever ends the loop, a panic included: the arms are stopped.
     fn drop(&mut self) {
-        if let Err(error) = self.devices.gate.stop(StopKind::Controlled) {
-            tracing::error!("the arm did not take the stop: {error}");
-        }
+        self.devices.arms.stop(StopKind::Controlled);
     }
 }
 
@@ -121,13 +116,11 @@ impl ControlLoop {
                 &devices.task.reward,
                 devices.judge.as_ref().map(|judge| judge.rule()),
             ),
-            map: ActionMap::new(&devices.task),
             pacer: Pacer::new(devices.task.period(), devices.clock.now()),
             policy: None,
             tally: Tally { progress: Progress::default(), env_steps: 0 },
             status: Status::default(),
             recent: Recent::default(),
-            teleop_watch: TeleopWatch::new(config.teleop_same_max),
             noticed: troubles::Noticed::default(),
             asked: pause::Asked::default(),
             revisable: None,
@@ -190,7 +183,7 @@ impl ControlLoop {
     /// where sleeping is what moves it; a real arm holds when its lease runs out.
     fn wait(&mut self, activity: Activity, wanted: &'static str) -> Result<(), ActorError> {
         self.show(activity);
-        self.devices.gate.expect_pause();
+        self.devices.arms.expect_pause();
         match &mut self.sink {
             RecordSink::Channel(_) => self.hub.wait(WAIT_POLL),
             RecordSink::Inline(courier) => {
@@ -286,7 +279,7 @@ impl ControlLoop {
         };
         status.punctuality = self.pacer.punctuality();
         status.outbox_depth = self.gauge.depth();
-        status.gate = self.devices.gate.counts();
+        status.gate = self.devices.arms.counts();
         status.faults.stale_frames = self.devices.senses.stale_frames();
         status.faults.unusable_policies = news.unusable_policies;
         status.link_trouble = news.link_trouble;

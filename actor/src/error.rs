@@ -41,9 +41,22 @@ pub enum ResetFailure {
     ArmFault(Fault),
     #[error("{0}")]
     Observation(String),
+    /// Of two arms.
+    #[error("{arm}: {source}")]
+    OfArm { arm: &'static str, source: Box<ResetFailure> },
     #[error(
         "the gripper did not open in {steps} steps: see that nothing blocks it, or raise \
          reset.timeout_steps"
     )]
     GripperClosed { steps: u32 },
+}
+
+impl ResetFailure {
+    /// What it was, whichever arm it was of.
+    pub(crate) fn cause(&self) -> &Self {
+        match self {
+            Self::OfArm { source, .. } => source.cause(),
+            other => other,
+        }
+    }
 }

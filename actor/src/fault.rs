@@ -66,9 +66,9 @@ impl fmt::Display for Fault {
         match self {
             Self::CameraLost(what) | Self::ObservationUnfit(what) => f.write_str(what),
             Self::PolicyFailed(what) => write!(f, "the policy failed: {what}"),
-            Self::ArmFailed(what) => f.write_str(what),
-            Self::ArmReflex(why) => write!(f, "the arm was stopped: {why}"),
-            Self::EmergencyStop(why) => write!(f, "the arm was stopped: {why}"),
+            Self::ArmFailed(what) | Self::ArmReflex(what) | Self::EmergencyStop(what) => {
+                f.write_str(what)
+            }
             Self::OutboxFull => {
                 f.write_str("the outbox is full: the learner has not taken records for a long time")
             }

@@ -5,6 +5,7 @@
 //! `wire`. The step path touches no file, no network and no log line.
 
 pub mod arbiter;
+mod arms;
 pub mod config;
 mod control_loop;
 mod courier;
@@ -30,7 +31,7 @@ pub mod view_event;
 pub mod viz;
 mod workers;
 
-pub use config::{ActorConfig, ActorParts, Coupling, OperatorCommand};
+pub use config::{ActorConfig, ActorParts, ArmParts, Coupling, OperatorCommand};
 pub use error::{ActorError, ResetFailure};
 pub use outbox::{OutboxError, parse_progress};
 pub use pacer::Punctuality;

@@ -9,9 +9,11 @@ use std::{
     thread,
 };
 
+use tasks::TaskConfig;
 use wire::Hello;
 
 use crate::{
+    arms::Arms,
     config::{ActorConfig, ActorParts, Coupling},
     control_loop::{ControlLoop, Devices, Tally},
     courier::Courier,
@@ -48,7 +50,10 @@ pub fn run(
     parts: ActorParts,
     shutdown: Arc<AtomicBool>,
 ) -> Result<Summary, ActorError> {
-    check_program(&config, &parts)?;
+    let arms =
+        Arms::new(&parts.task, parts.arms, config.teleop_same_max).map_err(ActorError::Cell)?;
+    let has_judge = parts.judge.is_some();
+    check_program(&config, &parts.task, parts.operator.is_some(), has_judge, &arms)?;
     let senses = Senses::new(
         &parts.task,
         parts.cameras,
@@ -84,9 +89,8 @@ pub fn run(
     let devices = Devices {
         clock: parts.clock,
         host_clock: parts.host_clock,
-        gate: parts.gate,
+        arms,
         senses,
-        teleop: parts.teleop,
         fixture: parts.fixture,
         success: parts.success,
         judge: parts.judge,
@@ -111,20 +115,26 @@ pub fn run(
     })
 }
 
-fn check_program(config: &ActorConfig, parts: &ActorParts) -> Result<(), ActorError> {
+fn check_program(
+    config: &ActorConfig,
+    task: &TaskConfig,
+    has_operator: bool,
+    has_judge: bool,
+    arms: &Arms,
+) -> Result<(), ActorError> {
     let program = &config.program;
-    if config.review && parts.operator.is_none() {
+    if config.review && !has_operator {
         let nobody = "demonstrations wait for the operator's word, and nobody can say one";
         return Err(ActorError::Cell(nobody.into()));
     }
     let driven = program.demonstrations + program.labelling;
-    if driven > 0 && parts.teleop.is_none() {
+    if driven > 0 && !arms.has_a_hand() {
         return Err(ActorError::Cell(format!(
             "{driven} episodes are to be driven by a person and there is no teleop device: name one \
              in the cell file, or ask for none"
         )));
     }
-    if parts.task.reward.classifier_file().is_some() && parts.judge.is_none() {
+    if task.reward.classifier_file().is_some() && !has_judge {
         return Err(ActorError::Cell("the task's reward needs its classifier".into()));
     }
     Ok(())

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use drivers::{ArmError, ArmMode, ArmState, Camera, CameraError, GuardedArm, Stamped};
+use drivers::{Camera, CameraError, Stamped};
 use tasks::{Measured, Observer, TaskConfig};
 use wire::{Clock, Features, Frame, Observation, ObservationSpec, WeightsHash, geometry::Pose};
 
-use crate::{fault::Fault, policy::Encoder};
+use crate::{arms::Arms, fault::Fault, policy::Encoder};
 
 /// One moment of the cell.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub observation: Observation,
-    pub tcp_pose: Pose,
+    /// One for each arm of the cell.
+    pub tcp_poses: Vec<Pose>,
     /// Reading the arm and the cameras.
     pub observe_time: Duration,
     /// The frozen backbone.
@@ -21,19 +22,24 @@ pub struct Seen {
     pub judge_time: Duration,
 }
 
+impl Seen {
+    /// What belongs to one arm alone belongs to the first.
+    pub fn first_tcp_pose(&self) -> &Pose {
+        self.tcp_poses.first().expect("a cell has an arm")
+    }
+}
+
 pub struct Senses {
     cameras: Vec<Eye>,
     encoder: Option<Box<dyn Encoder>>,
-    observer: Observer,
+    /// One for each arm.
+    observers: Vec<Observer>,
     needs_gripper: bool,
     spec: ObservationSpec,
     skew_max: Duration,
     stale_frames_max: u32,
     stale_frames: u64,
 }
-
-/// What a gripper that is silent, or not there, is told of.
-const SILENT: &str = "it does not say how far it is open, and the task needs that";
 
 /// A picture that stays the same while the TCP moves by so much (m) is not new, whatever the camera
 /// says. An arm that stands still may see the same for as long as it likes.
@@ -45,10 +51,10 @@ struct Eye {
     age_max: Duration,
     /// Of this episode: may stand in.
     last: Option<Frame>,
-    /// The newest picture, and where the TCP was when it was first seen again. Not where it was when
+    /// The newest picture, and where the TCPs were when it was first seen again. Not where it was when
     /// the picture was new: an arm that moved while that was taken, and stands still since, sees the
     /// same for ever and is not to blame.
-    newest: Option<(Frame, Option<Pose>)>,
+    newest: Option<(Frame, Option<Vec<Pose>>)>,
     stale_in_a_row: u32,
     trouble: Option<String>,
 }
@@ -96,7 +102,7 @@ impl Senses {
         Ok(Self {
             cameras: cameras.into_iter().zip(age_max).map(eye).collect(),
             encoder,
-            observer: Observer::new(task),
+            observers: task.arm_tasks().iter().map(Observer::new).collect(),
             needs_gripper: task.needs_gripper(),
             spec,
             skew_max,
@@ -119,9 +125,11 @@ impl Senses {
         self.stale_frames
     }
 
-    /// An episode begins at this measured pose; no picture of the one before stands in.
-    pub fn reset(&mut self, tcp_pose: Pose) {
-        self.observer.reset(tcp_pose);
+    /// An episode begins at these measured poses; no picture of the one before stands in.
+    pub fn reset(&mut self, tcp_poses: &[Pose]) {
+        for (observer, pose) in self.observers.iter_mut().zip(tcp_poses) {
+            observer.reset(*pose);
+        }
         for eye in &mut self.cameras {
             eye.last = None;
             eye.stale_in_a_row = 0;
@@ -131,24 +139,29 @@ impl Senses {
     /// What is there now, by the cell's `clock`; durations are the `host`'s.
     pub fn observe(
         &mut self,
-        gate: &dyn GuardedArm,
+        arms: &Arms,
         clock: &dyn Clock,
         host: &dyn Clock,
     ) -> Result<Seen, Fault> {
         let began = host.now();
-        let state = measured(gate)?;
+        let states: Vec<_> =
+            arms.sides().iter().map(|side| side.state()).collect::<Result<_, _>>()?;
         let captured_at = clock.now();
-        if self.needs_gripper && state.gripper.is_none() {
-            return Err(Fault::ArmFailed(ArmError::Gripper(SILENT.into()).to_string()));
+        let mut proprio = Vec::with_capacity(self.spec.proprio_dim);
+        for ((side, state), observer) in arms.sides().iter().zip(&states).zip(&self.observers) {
+            if self.needs_gripper && state.gripper.is_none() {
+                return Err(side.silent_gripper());
+            }
+            let measured = Measured {
+                tcp_pose: state.tcp_pose,
+                twist: state.twist,
+                wrench: state.wrench,
+                gripper: state.gripper,
+            };
+            proprio.extend(observer.proprio(&measured, side.gate.target(captured_at).as_ref()));
         }
-        let measured = Measured {
-            tcp_pose: state.tcp_pose,
-            twist: state.twist,
-            wrench: state.wrench,
-            gripper: state.gripper,
-        };
-        let proprio = self.observer.proprio(&measured, gate.target(captured_at).as_ref());
-        let frames = self.frames(&state.tcp_pose)?;
+        let tcp_poses: Vec<Pose> = states.iter().map(|state| state.tcp_pose).collect();
+        let frames = self.frames(&tcp_poses)?;
         let observed = host.now();
         let features = self.encode(&frames)?;
         let encode_time = host.now().since(observed);
@@ -158,16 +171,16 @@ impl Senses {
         }
         let observe_time = observed.since(began);
         let judge_time = Duration::ZERO;
-        Ok(Seen { observation, tcp_pose: state.tcp_pose, observe_time, encode_time, judge_time })
+        Ok(Seen { observation, tcp_poses, observe_time, encode_time, judge_time })
     }
 
-    fn frames(&mut self, tcp_pose: &Pose) -> Result<Vec<Frame>, Fault> {
+    fn frames(&mut self, tcp_poses: &[Pose]) -> Result<Vec<Frame>, Fault> {
         let stale_max = self.stale_frames_max;
         let taken: Vec<_> = self.cameras.iter_mut().map(Eye::take).collect();
         let taken = in_step(taken, self.skew_max);
         let mut frames = Vec::with_capacity(self.cameras.len());
         for (eye, taken) in self.cameras.iter_mut().zip(taken) {
-            let (frame, stale) = eye.judge(taken, tcp_pose, stale_max)?;
+            let (frame, stale) = eye.judge(taken, tcp_poses, stale_max)?;
             self.stale_frames += u64::from(stale);
             frames.push(frame);
         }
@@ -180,9 +193,9 @@ impl Senses {
     }
 
     /// Looks whether every camera gives a new picture, between episodes.
-    pub fn try_cameras(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
+    pub fn try_cameras(&mut self, tcp_poses: &[Pose]) -> Result<(), Fault> {
         for eye in &mut self.cameras {
-            eye.look_at_rest(tcp_pose)?;
+            eye.look_at_rest(tcp_poses)?;
         }
         Ok(())
     }
@@ -234,11 +247,11 @@ impl Eye {
     fn judge(
         &mut self,
         taken: Taken,
-        tcp_pose: &Pose,
+        tcp_poses: &[Pose],
         stale_max: u32,
     ) -> Result<(Frame, bool), Fault> {
         let error = match taken {
-            Ok(picture) => match self.frozen(&picture.value, tcp_pose) {
+            Ok(picture) => match self.frozen(&picture.value, tcp_poses) {
                 None => {
                     self.stale_in_a_row = 0;
                     self.trouble = None;
@@ -262,59 +275,33 @@ impl Eye {
     }
 
     /// Looks between episodes.
-    fn look_at_rest(&mut self, tcp_pose: &Pose) -> Result<(), Fault> {
+    fn look_at_rest(&mut self, tcp_poses: &[Pose]) -> Result<(), Fault> {
         self.last = None;
         let taken = self.take();
-        self.judge(taken, tcp_pose, 0).map(drop)
+        self.judge(taken, tcp_poses, 0).map(drop)
     }
 
     /// Says why a picture that claims to be new cannot be. A camera without noise may show the same for
     /// as long as the arm moves where it does not look.
-    fn frozen(&mut self, picture: &Frame, tcp_pose: &Pose) -> Option<String> {
+    fn frozen(&mut self, picture: &Frame, tcp_poses: &[Pose]) -> Option<String> {
         if self.camera.info().noiseless {
             return None;
         }
         let from = match &mut self.newest {
-            Some((known, from)) if known == picture => *from.get_or_insert(*tcp_pose),
+            Some((known, from)) if known == picture => from.get_or_insert_with(|| tcp_poses.into()),
             _ => {
                 self.newest = Some((picture.clone(), None));
                 return None;
             }
         };
-        let moved = (tcp_pose.translation.vector - from.translation.vector).norm();
+        let way =
+            |(from, to): (&Pose, &Pose)| (to.translation.vector - from.translation.vector).norm();
+        let moved = from.iter().zip(tcp_poses).map(way).fold(0.0, f64::max);
         let name = &self.camera.info().name;
         (moved > FROZEN_MOTION_M).then(|| {
             let moved_mm = moved * 1e3;
             format!("camera {name} is frozen: the arm moved {moved_mm:.0} mm and the picture is the same")
         })
-    }
-}
-
-/// What the arm measures, whatever its mode.
-fn measured(gate: &dyn GuardedArm) -> Result<ArmState, Fault> {
-    let state = gate.state().map_err(|e| Fault::ArmFailed(e.to_string()))?.value;
-    if state.mode == ArmMode::Disconnected {
-        return Err(Fault::ArmFailed("the arm is disconnected".into()));
-    }
-    Ok(state)
-}
-
-/// Why the arm cannot be commanded just now, if so.
-pub fn arm_fault(gate: &dyn GuardedArm) -> Option<Fault> {
-    let state = match measured(gate) {
-        Ok(state) => state,
-        Err(fault) => return Some(fault),
-    };
-    let why = || match gate.refusal() {
-        Some(trip) => trip.to_string(),
-        None => "by itself".into(),
-    };
-    match state.mode {
-        ArmMode::Idle | ArmMode::Running | ArmMode::Holding => None,
-        ArmMode::Reflex => Some(Fault::ArmReflex(why())),
-        ArmMode::EmergencyStop => Some(Fault::EmergencyStop(why())),
-        ArmMode::Stopped => Some(Fault::ArmFailed(format!("the arm is stopped: {}", why()))),
-        ArmMode::Disconnected => Some(Fault::ArmFailed("the arm is disconnected".into())),
     }
 }
 
@@ -358,7 +345,7 @@ mod tests {
         let mut eye = eye(false);
         let look = |place: &&f64| {
             let taken = eye.take();
-            eye.judge(taken, &at(**place), 0).is_err()
+            eye.judge(taken, &[at(**place)], 0).is_err()
         };
         places_mm.iter().filter(look).copied().collect()
     }
@@ -398,10 +385,10 @@ mod tests {
             let mut eye = eye(noiseless);
             let looks = [0.0, 0.0, 20.0].map(|place| {
                 let taken = eye.take();
-                eye.judge(taken, &at(place), 0).is_ok()
+                eye.judge(taken, &[at(place)], 0).is_ok()
             });
             assert_eq!(looks, [true, true, sound]);
-            assert_eq!(eye.look_at_rest(&at(20.0)).is_ok(), sound);
+            assert_eq!(eye.look_at_rest(&[at(20.0)]).is_ok(), sound);
         }
     }
 }

@@ -97,12 +97,8 @@ pub struct StepView {
     pub terminated: bool,
     pub truncated: bool,
 
-    /// Measured when the frames were taken.
-    pub tcp_pose: Pose,
-    /// What the gate sent in this step.
-    pub target_pose: Pose,
-    /// Origins of base, joints and TCP (m, base frame); empty when the arm does not know.
-    pub skeleton: Vec<[f64; 3]>,
+    /// One for each arm of the cell.
+    pub arms: Vec<ArmView>,
 
     pub timing: StepTiming,
     /// How far the step's beginning was behind its deadline.
@@ -113,6 +109,17 @@ pub struct StepView {
     pub outbox_depth: u64,
     /// Events that the viewer did not get because its channel was full.
     pub views_dropped: u64,
+}
+
+/// Where an arm is, in its own base frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmView {
+    /// Measured when the frames were taken.
+    pub tcp_pose: Pose,
+    /// What the gate sent in this step.
+    pub target_pose: Pose,
+    /// Origins of base, joints and TCP (m); empty when the arm does not know.
+    pub skeleton: Vec<[f64; 3]>,
 }
 
 /// Where the time of a step goes, on the host's clock: real time in a simulated cell too.

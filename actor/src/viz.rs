@@ -38,8 +38,8 @@ pub struct VizSettings {
     pub cameras: Vec<String>,
     /// Names of the action's dimensions, for example "x", "grip".
     pub action_names: Vec<String>,
-    /// Lower and upper corner of where the TCP may be (m, base frame).
-    pub workspace: Option<([f64; 3], [f64; 3])>,
+    /// Lower and upper corner of where the TCP of each arm may be (m, the arm's base frame).
+    pub workspaces: Vec<([f64; 3], [f64; 3])>,
     /// Of the pictures in the recording, 1 to 100.
     pub jpeg_quality: u8,
 }

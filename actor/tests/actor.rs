@@ -24,3 +24,5 @@ mod operator;
 mod policy;
 #[path = "actor/troubles.rs"]
 mod troubles;
+#[path = "actor/two_arms.rs"]
+mod two_arms;

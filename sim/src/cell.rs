@@ -47,6 +47,11 @@ impl fmt::Debug for SimCell {
 impl SimCell {
     /// Opens EGL only when the configuration has cameras.
     pub fn start(config: SimConfig) -> Result<Self, SimError> {
+        Self::start_by(config, Arc::new(SystemClock::new()))
+    }
+
+    /// The same, where real time is what `host` says: that of another cell beside this one.
+    pub fn start_by(config: SimConfig, host: Arc<SystemClock>) -> Result<Self, SimError> {
         config.check()?;
         let sizes: Vec<_> = config.cameras.iter().map(|c| (c.width, c.height)).collect();
         let largest = sizes.iter().fold(NO_FRAME, |a, b| (a.0.max(b.0), a.1.max(b.1)));
@@ -58,9 +63,8 @@ impl SimCell {
         let clock: Arc<dyn Clock> = match config.clock {
             ClockMode::Simulated => Arc::new(SimulatedClock(world.clone())),
             ClockMode::Real => {
-                let clock = Arc::new(SystemClock::new());
-                run_in_real_time(&world, clock.clone())?;
-                clock
+                run_in_real_time(&world, host.clone())?;
+                host
             }
         };
         let teleop =

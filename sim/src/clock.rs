@@ -36,6 +36,31 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// The time of two simulated cells that go in step: whoever sleeps on it steps the physics of both.
+pub fn in_step(first: Arc<dyn Clock>, second: Arc<dyn Clock>) -> Arc<dyn Clock> {
+    Arc::new(InStep { first, second })
+}
+
+struct InStep {
+    first: Arc<dyn Clock>,
+    second: Arc<dyn Clock>,
+}
+
+impl Clock for InStep {
+    fn now(&self) -> Timestamp {
+        self.first.now()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) {
+        self.first.sleep_until(deadline);
+        self.second.sleep_until(deadline);
+    }
+
+    fn wall_now(&self) -> UnixNanos {
+        self.first.wall_now()
+    }
+}
+
 /// Starts the thread that steps the physics along `clock`. It ends when the world's last user has
 /// gone.
 pub(crate) fn run_in_real_time(

@@ -79,6 +79,9 @@ pub struct OperatorConfig {
     pub stall_steps: u32,
     /// Steps between losing patience and driving.
     pub reaction_steps: u32,
+    /// Whether the hand leaves the device while the task is done: beside a second arm the episode may go
+    /// on.
+    pub lets_go: bool,
 }
 
 impl Default for OperatorConfig {
@@ -92,6 +95,7 @@ impl Default for OperatorConfig {
             help_chance: 0.55,
             stall_steps: 15,
             reaction_steps: 2,
+            lets_go: false,
         }
     }
 }

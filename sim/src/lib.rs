@@ -27,6 +27,7 @@ mod world;
 pub use arm::SimArm;
 pub use camera::SimCamera;
 pub use cell::SimCell;
+pub use clock::in_step;
 pub use config::{ActionScale, CameraConfig, ClockMode, OperatorConfig, SimConfig};
 pub use error::SimError;
 pub use fixture::{SimFixture, SimSuccess};

@@ -155,6 +155,7 @@ impl Teleop for ScriptedOperator {
         }
         let value = match &mut self.role {
             Role::Rest => TeleopSample::default(),
+            _ if self.config.lets_go && world.succeeded() => TeleopSample::default(),
             Role::Demonstrate(hand) => hand.drive(&world),
             Role::Label(tour) => tour.drive(&world),
             Role::Supervise { hand, supervisor, drove } => {

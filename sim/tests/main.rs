@@ -201,6 +201,22 @@ fn in_training_the_person_rescues_a_policy_that_moves_at_random() {
     assert!(rescued * 10 >= helped.len() * 8, "{rescued} of {}: {helped:?}", helped.len());
 }
 
+/// Whether the hand is still on the device when a demonstration has succeeded.
+fn holds_on_when_done(lets_go: bool) -> bool {
+    let mut operator = config(Preset::Easy).operator;
+    operator.lets_go = lets_go;
+    let config = SimConfig { operator, ..config(Preset::Easy) };
+    let mut cell = Rehearsal::new(SimCell::start(config).unwrap());
+    let outcome = cell.episode(EpisodeKind::Demonstration, 0, |_, _| ());
+    assert!(outcome.success && outcome.human_steps == outcome.steps, "{outcome:?}");
+    cell.teleop.sample().unwrap().value.engaged
+}
+
+#[test]
+fn the_hand_leaves_the_device_when_the_task_is_done_if_it_is_told_to() {
+    assert!(holds_on_when_done(false) && !holds_on_when_done(true));
+}
+
 #[test]
 fn in_an_evaluation_the_person_only_watches() {
     let mut cell = blind(Preset::Default);

@@ -49,7 +49,7 @@ pub fn run(arguments: &Actor) -> anyhow::Result<()> {
         (None, Some(_)) => Cell::start_with(&in_real_time(cell), task, run.seed, faults.as_ref())?,
     };
     if let Some(page) = &page {
-        cell.teleop = Some(page.teleop(cell.teleop.take(), cell.clock.clone()));
+        page.take_over(&mut cell);
     }
     let clock = cell.clock.clone();
     let to_learner = link::connect(&run_dir, &configuration, actor)?;

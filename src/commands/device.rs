@@ -11,7 +11,7 @@ use tasks::{CellConfig, TaskConfig};
 
 use crate::{
     cli::Device,
-    parts::cell::{Cell, in_real_time},
+    parts::cell::{Cell, ensure_one_arm, in_real_time},
     shutdown,
 };
 
@@ -21,7 +21,8 @@ pub fn run(device: &Device) -> anyhow::Result<()> {
     // Somebody else's clock cannot move this one's time.
     let cell = in_real_time(&CellConfig::load(&device.cell)?);
     let task = TaskConfig::load(&device.task)?;
-    let served = served(Cell::start(&cell, &task, device.seed)?);
+    ensure_one_arm(&cell, "`reins device`")?;
+    let served = served(Cell::start(&cell, &task, device.seed)?)?;
     serve(&device.socket, served, || {
         let socket = device.socket.display();
         tracing::info!(cell = cell.name, %socket, "the arm can be commanded");
@@ -58,15 +59,16 @@ pub fn serve(
     std::fs::remove_file(socket).context("taking the socket away")
 }
 
-fn served(cell: Cell) -> Served {
-    Served {
+fn served(mut cell: Cell) -> anyhow::Result<Served> {
+    let arm = cell.arms.pop().context("a cell has an arm")?;
+    Ok(Served {
         clock: cell.clock,
         paced: false,
         commanded: false,
-        gate: cell.gate,
+        gate: arm.gate,
         cameras: cell.cameras,
-        teleop: cell.teleop,
+        teleop: arm.teleop,
         fixture: cell.fixture,
         success: cell.success,
-    }
+    })
 }

@@ -53,7 +53,7 @@ fn examine(files: &Files) -> Vec<Finding> {
     let mut findings = doctor::examine(cell, task, run);
     findings.extend(machine(run));
     findings.extend(parts::machine::examine(cell, task, run));
-    findings.extend(parts::teleop::examine(&cell.teleop));
+    findings.extend(cell.teleops().flat_map(parts::teleop::examine));
     // Devices and networks are only tried when nothing speaks against it.
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         findings.extend(devices_and_networks(&configuration));

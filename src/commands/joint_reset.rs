@@ -6,8 +6,10 @@ use crate::{cli::JointReset, parts::cell};
 
 pub fn run(reset: &JointReset) -> anyhow::Result<()> {
     let cell = CellConfig::load(&reset.cell)?;
-    println!("resetting the joints of {}; this may take a minute", cell.name);
-    cell::reset_joints(&cell)?;
+    for (side, which) in cell.arm_cells().iter().zip(["", ", second arm"]) {
+        println!("resetting the joints of {}{which}; this may take a minute", cell.name);
+        cell::reset_joints(side)?;
+    }
     println!("done");
     Ok(())
 }

@@ -45,7 +45,8 @@ pub fn run(record: &Record) -> anyhow::Result<()> {
 
 /// Whether there is somebody to ask what becomes of each demonstration.
 fn reviews(record: &Record, configuration: &Configuration) -> bool {
-    let is_scripted = configuration.cell.teleop.driver == TeleopDriver::Scripted;
+    let mut hands = configuration.cell.teleops();
+    let is_scripted = hands.any(|hand| hand.driver == TeleopDriver::Scripted);
     record.review || record.page.console.is_some() || !is_scripted
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use drivers::{
     SharedArm,
     remote::Served,
@@ -35,8 +35,10 @@ pub fn run(serve: &ServeCell) -> anyhow::Result<()> {
         "the time of cell {} passes by itself: leave --paced out, or set sim.clock = \"simulated\"",
         cell.name
     );
-    let devices = Cell::start(&cell, &task, serve.seed)?;
-    let arm = SharedArm::new(devices.gate);
+    cell::ensure_one_arm(&cell, "HIL-SERL's contract")?;
+    let mut devices = Cell::start(&cell, &task, serve.seed)?;
+    let own = devices.arms.pop().context("a cell has an arm")?;
+    let arm = SharedArm::new(own.gate);
     let settings = Settings {
         listen,
         arm: arm.clone(),
@@ -49,7 +51,7 @@ pub fn run(serve: &ServeCell) -> anyhow::Result<()> {
         commanded: true,
         gate: Box::new(arm),
         cameras: devices.cameras,
-        teleop: devices.teleop,
+        teleop: own.teleop,
         fixture: devices.fixture,
         success: devices.success,
     };

@@ -44,7 +44,8 @@ pub fn go_on(
     json: bool,
 ) -> anyhow::Result<()> {
     let in_step = configuration.run.coupling.mode == CouplingMode::Lockstep;
-    let is_a_persons = page.console.is_some() || configuration.cell.teleop.driver.is_a_persons();
+    let mut hands = configuration.cell.teleops();
+    let is_a_persons = page.console.is_some() || hands.any(|hand| hand.driver.is_a_persons());
     ensure!(
         !is_a_persons || !in_step,
         "run {} is in lockstep, which a person cannot drive: leave --console out and take a cell with \

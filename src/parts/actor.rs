@@ -1,6 +1,6 @@
 //! The actor of a run.
 
-use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
 
 use ::actor::{
     ActorConfig, ActorParts, Coupling, Judge, Program, StatusSlot, TrainingBudget, ViewEvent,
@@ -11,7 +11,7 @@ use anyhow::Context;
 use crossbeam_channel::Sender;
 use nets::{backbone::Backbone, device::Device};
 use replay::{JournalConfig, SyncPolicy, storage::Storage};
-use tasks::run::StorageConfig;
+use tasks::{CellConfig, run::StorageConfig};
 use wire::{ActorId, SystemClock, transport::LearnerLink};
 
 use super::{cell::Cell, networks};
@@ -76,8 +76,12 @@ pub fn settings_at(
         application_id: view::application_id(&task.name),
         recording_id,
         cameras: task.cameras.clone(),
-        action_names: task.action.names().map(str::to_owned).collect(),
-        workspace: Some((cell.limits.workspace_min_m, cell.limits.workspace_max_m)),
+        action_names: task.action_names(),
+        workspaces: cell
+            .arm_cells()
+            .iter()
+            .map(|cell| (cell.limits.workspace_min_m, cell.limits.workspace_max_m))
+            .collect(),
         jpeg_quality: JPEG_QUALITY,
     })
 }
@@ -95,17 +99,19 @@ pub fn config(
         seed: run_config.seed,
         program,
         coupling,
-        arbiter: ArbiterConfig {
-            release_hold: cell.teleop.release_hold(),
-            ..ArbiterConfig::default()
-        },
+        arbiter: ArbiterConfig { release_hold: release_hold(cell), ..ArbiterConfig::default() },
         camera_age_max: ages.collect(),
         camera_skew_max: cell.limits.camera_skew_max(),
-        teleop_age_max: cell.teleop.age_max(),
         outbox: outbox_journal(&run_config.storage),
         train_with_noise: run_config.learner.learns_spread(),
         ..ActorConfig::new(run, outbox, task.cameras.len())
     }
+}
+
+/// The policy drives again when both of two hands have rested so long.
+fn release_hold(cell: &CellConfig) -> Duration {
+    let second = cell.second.as_ref().map(|second| second.teleop.release_hold());
+    cell.teleop.release_hold().max(second.unwrap_or_default())
 }
 
 fn outbox_journal(storage: &StorageConfig) -> JournalConfig {
@@ -135,9 +141,8 @@ pub fn parts(
     ActorParts {
         clock: cell.clock,
         host_clock: Arc::new(SystemClock::new()),
-        gate: cell.gate,
+        arms: cell.arms,
         cameras: cell.cameras,
-        teleop: cell.teleop,
         fixture: cell.fixture,
         success: cell.success,
         link,

@@ -2,19 +2,20 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use ::actor::ArmParts;
+use anyhow::{Context, bail, ensure};
 use drivers::{
     Arm, Camera, CameraInfo, Crop, Cropped, EpisodeBrief, Fixture, FixtureError, Gate, GateLimits,
-    Gripper, GripperLimits, GuardedArm, NoSensor, SuccessSensor, Teleop, WorkspaceBox,
+    Gripper, GripperLimits, NoSensor, SuccessSensor, Teleop, WorkspaceBox,
     camera::{Device, DeviceCamera, DeviceSettings, Fixed, Lens, Source, View},
-    gate::{ForceLimits, JointLimits, MotionLimits},
+    gate::{ForceLimits, JointLimits, MotionLimits, pair as pair_gates},
     remote::{RemoteCamera, RemoteClock, RemoteFixture, RemoteGate, RemoteSuccess, RemoteTeleop},
     serl_http::SerlHttp,
 };
 use nalgebra::Vector3;
 use sim::{
     ClockMode, ScriptedOperator, SimArm, SimCamera, SimCell, SimConfig, SimFixture, SimGripper,
-    SimSuccess, faults::Faults,
+    SimSuccess, faults::Faults, in_step,
 };
 use tasks::{
     CellConfig, TaskConfig,
@@ -22,12 +23,15 @@ use tasks::{
         ArmDriver, CameraConfig, CameraDriver, CaptureConfig, DeviceClock, FixtureDriver,
         GripperDriver, SuccessDriver, TeleopDriver,
     },
+    doctor,
 };
 use toml::{Table, Value};
 use wire::{Clock, SystemClock};
 
+use self::pair::{BothDone, BothPrepared, OfSecond, Side};
 use crate::faults;
 
+mod pair;
 mod robots;
 mod serl_http;
 
@@ -35,7 +39,7 @@ mod serl_http;
 pub fn in_real_time(cell: &CellConfig) -> CellConfig {
     let mut cell = cell.clone();
     if cell.is_simulated() {
-        cell.sim.insert("clock".into(), Value::String("real".into()));
+        along_the_wall_clock(&mut cell.sim);
     }
     if let Some(device) = &mut cell.device {
         device.clock = DeviceClock::Real;
@@ -43,8 +47,25 @@ pub fn in_real_time(cell: &CellConfig) -> CellConfig {
     cell
 }
 
+fn along_the_wall_clock(sim: &mut Table) {
+    sim.insert("clock".into(), Value::String("real".into()));
+}
+
+/// What speaks of one arm alone refuses a cell of two.
+pub fn ensure_one_arm(cell: &CellConfig, who: &str) -> anyhow::Result<()> {
+    ensure!(
+        cell.arms() == 1,
+        "cell {} has two arms, and {who} is for one: take [second] out of a copy of its file",
+        cell.name
+    );
+    Ok(())
+}
+
 /// Who lets the time of a cell pass: this process in simulation, or the wall clock.
 pub fn clock_mode(cell: &CellConfig, task: &TaskConfig) -> anyhow::Result<ClockMode> {
+    if cell.arms() > 1 {
+        return pair_clock_mode(&pair::sides(cell, task, 0));
+    }
     let there = cell.device.as_ref().map(|device| device.clock);
     Ok(match (cell.arm.driver, there) {
         (ArmDriver::Sim, _) => sim_config(cell, task, 0)?.clock,
@@ -53,29 +74,50 @@ pub fn clock_mode(cell: &CellConfig, task: &TaskConfig) -> anyhow::Result<ClockM
     })
 }
 
+/// Two arms have one time: a simulated one, where both are simulated and nothing holds either to the wall
+/// clock.
+fn pair_clock_mode(sides: &[Side]) -> anyhow::Result<ClockMode> {
+    for Side { cell, task, seed, .. } in sides {
+        if cell.arm.driver != ArmDriver::Sim
+            || sim_config(cell, task, *seed)?.clock == ClockMode::Real
+        {
+            return Ok(ClockMode::Real);
+        }
+    }
+    Ok(ClockMode::Simulated)
+}
+
 /// Side of the picture of a simulated camera that is cropped.
 const SIM_PICTURE_PX: u16 = 256;
 
 /// The devices of a cell, started.
 pub struct Cell {
     pub clock: Arc<dyn Clock>,
-    pub gate: Box<dyn GuardedArm>,
+    /// One, or a pair whose gates are tied.
+    pub arms: Vec<ArmParts>,
     /// In the order of the task.
     pub cameras: Vec<Box<dyn Camera>>,
-    pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
 }
 
-/// The devices, before the gate stands before the arm.
+/// An arm and what goes with it, before the gate stands before it.
+pub struct ArmDevices {
+    pub arm: Box<dyn Arm>,
+    pub gripper: Option<Box<dyn Gripper>>,
+    pub teleop: Option<Box<dyn Teleop>>,
+    pub limits: GateLimits,
+    pub gripper_limits: GripperLimits,
+    pub teleop_age_max: Duration,
+}
+
+/// The devices, before the gates stand before the arms.
 pub struct Devices {
     pub clock: Arc<dyn Clock>,
     /// Who lets the clock's time pass.
     pub mode: ClockMode,
-    pub arm: Box<dyn Arm>,
-    pub gripper: Option<Box<dyn Gripper>>,
+    pub arms: Vec<ArmDevices>,
     pub cameras: Vec<Box<dyn Camera>>,
-    pub teleop: Option<Box<dyn Teleop>>,
     pub fixture: Box<dyn Fixture>,
     pub success: Box<dyn SuccessSensor>,
 }
@@ -92,28 +134,30 @@ impl Cell {
         seed: u64,
         faults: Option<&Faults>,
     ) -> anyhow::Result<Self> {
+        if let Some(finding) = doctor::arms(cell, task) {
+            bail!("{}. {}", finding.what, finding.remedy);
+        }
         let devices = Devices::start(cell, task, seed)?;
         let devices = match faults {
             None => devices,
             Some(faults) => faults::around_devices(devices, faults),
         };
-        let gate = Gate::new(devices.arm, gate_limits(cell));
-        let gate = match devices.gripper {
-            None => gate,
-            Some(gripper) => gate.with_gripper(gripper, gripper_limits(cell)),
-        };
-        let clock = match devices.mode {
-            ClockMode::Simulated => gate.ticked(devices.clock),
-            ClockMode::Real => {
-                gate.run_in_real_time(devices.clock.clone())?;
-                devices.clock
+        let gated: Vec<_> = devices.arms.into_iter().map(ArmDevices::behind_gate).collect();
+        if let [first, second] = gated.as_slice() {
+            pair_gates(&first.gate, &second.gate);
+        }
+        let (mut clock, mut arms) = (devices.clock, Vec::new());
+        for Gated { gate, teleop, teleop_age_max } in gated {
+            match devices.mode {
+                ClockMode::Simulated => clock = gate.ticked(clock),
+                ClockMode::Real => gate.run_in_real_time(clock.clone())?,
             }
-        };
+            arms.push(ArmParts { gate: Box::new(gate), teleop, teleop_age_max });
+        }
         Ok(Self {
             clock,
-            gate: Box::new(gate),
+            arms,
             cameras: devices.cameras,
-            teleop: devices.teleop,
             fixture: devices.fixture,
             success: devices.success,
         })
@@ -121,6 +165,7 @@ impl Cell {
 
     /// The cell that a `reins device` process serves on `socket`, for whoever commands it.
     pub fn at_device(cell: &CellConfig, task: &TaskConfig, socket: &Path) -> anyhow::Result<Self> {
+        ensure_one_arm(cell, "`reins actor --device`")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gate = RemoteGate::connect(socket, clock.clone()).with_context(|| {
             let (cell, task) = (&cell.name, &task.name);
@@ -142,11 +187,11 @@ impl Cell {
             | TeleopDriver::Gamepad
             | TeleopDriver::Leader => Some(Box::new(RemoteTeleop::at(socket, clock.clone()))),
         };
+        let teleop_age_max = cell.teleop.age_max();
         Ok(Self {
             clock,
-            gate: Box::new(gate),
+            arms: vec![ArmParts { gate: Box::new(gate), teleop, teleop_age_max }],
             cameras,
-            teleop,
             fixture: Box::new(RemoteFixture::at(socket)),
             success: Box::new(RemoteSuccess::at(socket)),
         })
@@ -166,29 +211,83 @@ fn remote_camera(
     Ok(Box::new(camera))
 }
 
+/// An arm whose gate can still be tied to another's.
+struct Gated {
+    gate: Gate<Box<dyn Arm>>,
+    teleop: Option<Box<dyn Teleop>>,
+    teleop_age_max: Duration,
+}
+
+impl ArmDevices {
+    fn behind_gate(self) -> Gated {
+        let gate = Gate::new(self.arm, self.limits);
+        let gate = match self.gripper {
+            None => gate,
+            Some(gripper) => gate.with_gripper(gripper, self.gripper_limits),
+        };
+        Gated { gate, teleop: self.teleop, teleop_age_max: self.teleop_age_max }
+    }
+}
+
 impl Devices {
     /// Each device from where the cell file says that it is.
     fn start(cell: &CellConfig, task: &TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        let mut sources = Sources::start(cell, task, seed)?;
-        Ok(Self {
-            arm: sources.arm()?,
-            gripper: sources.gripper()?,
-            cameras: task
-                .cameras
-                .iter()
-                .map(|name| sources.camera(camera_config(cell, task, name)?))
-                .collect::<anyhow::Result<_>>()?,
-            teleop: sources.teleop()?,
-            fixture: sources.fixture()?,
-            success: sources.success()?,
-            clock: sources.clock,
-            mode: sources.mode,
-        })
+        let mode = clock_mode(cell, task)?;
+        let mut sides = pair::sides(cell, task, seed);
+        if sides.len() > 1 && mode == ClockMode::Real {
+            sides.iter_mut().for_each(|side| along_the_wall_clock(&mut side.cell.sim));
+        }
+        let host = Arc::new(SystemClock::new());
+        let mut sources: Vec<Sources<'_>> = sides
+            .iter()
+            .map(|side| Sources::start(side, mode, host.clone()))
+            .collect::<anyhow::Result<_>>()?;
+        let arms = sources.iter_mut().map(Sources::arm_devices).collect::<anyhow::Result<_>>()?;
+        let mut cameras = Vec::new();
+        for name in &task.cameras {
+            cameras.push(match (sources.as_mut_slice(), cell.second_camera(name)) {
+                ([_, second], Some(own)) => {
+                    Box::new(OfSecond::new(second.camera_called(own)?, name)) as Box<dyn Camera>
+                }
+                ([first, ..], _) => first.camera_called(name)?,
+                ([], _) => bail!("a cell has an arm"),
+            });
+        }
+        match sources.as_mut_slice() {
+            [first, second] => Ok(Self {
+                arms,
+                cameras,
+                fixture: match second.cell.fixture.driver {
+                    FixtureDriver::Sim => {
+                        Box::new(BothPrepared([first.fixture()?, second.fixture()?]))
+                    }
+                    FixtureDriver::Person | FixtureDriver::Device => first.fixture()?,
+                },
+                success: match second.cell.success.driver {
+                    SuccessDriver::Sim => Box::new(BothDone([first.success()?, second.success()?])),
+                    SuccessDriver::None | SuccessDriver::Device => first.success()?,
+                },
+                clock: match mode {
+                    ClockMode::Simulated => in_step(first.clock.clone(), second.clock.clone()),
+                    ClockMode::Real => host,
+                },
+                mode,
+            }),
+            [only] => Ok(Self {
+                arms,
+                cameras,
+                fixture: only.fixture()?,
+                success: only.success()?,
+                clock: only.clock.clone(),
+                mode,
+            }),
+            _ => bail!("a cell has one arm or two"),
+        }
     }
 }
 
 /// Lets the robot server or a Franka bring the joints to where they belong at the beginning, outside of the
-/// gate.
+/// gate. The cell is that of one arm.
 pub fn reset_joints(cell: &CellConfig) -> anyhow::Result<()> {
     if cell.arm.driver == ArmDriver::Franka {
         return robots::reset_franka_joints(cell, Arc::new(SystemClock::new()));
@@ -239,28 +338,31 @@ struct SimParts {
     success: Option<SimSuccess>,
 }
 
-/// The cell file has at most one of each.
+/// Each side of a cell file has at most one of each.
 const ONCE: &str = "each part of the simulated cell is taken once";
 
 impl<'a> Sources<'a> {
-    fn start(cell: &'a CellConfig, task: &'a TaskConfig, seed: u64) -> anyhow::Result<Self> {
-        let mode = clock_mode(cell, task)?;
+    /// Real time is what `host` says.
+    fn start(side: &'a Side, mode: ClockMode, host: Arc<SystemClock>) -> anyhow::Result<Self> {
+        let Side { cell, task, seed, is_of_two } = side;
         let mut clock: Arc<dyn Clock> = match (mode, &cell.device) {
             (ClockMode::Simulated, Some(device)) if cell.arm.driver != ArmDriver::Sim => {
                 let clock = RemoteClock::connect(&device.socket);
                 Arc::new(clock.context("reaching the other process's time")?)
             }
-            _ => Arc::new(SystemClock::new()),
+            _ => host.clone(),
         };
         let mut sim = None;
         if cell.is_simulated() {
-            let mut config = sim_config(cell, task, seed)?;
+            let mut config = sim_config(cell, task, *seed)?;
+            // Or nobody else would move the other arm while his own is done.
+            config.operator.lets_go |= *is_of_two;
             if cell.arm.driver != ArmDriver::Sim {
                 // Nobody here lets its time pass.
                 config.clock = ClockMode::Real;
             }
             let SimCell { clock: of_sim, arm, gripper, cameras, teleop, fixture, success, .. } =
-                SimCell::start(config).context("starting the simulated cell")?;
+                SimCell::start_by(config, host).context("starting the simulated cell")?;
             if cell.arm.driver == ArmDriver::Sim {
                 clock = of_sim;
             }
@@ -304,6 +406,17 @@ impl<'a> Sources<'a> {
         Ok(self.serl_http.as_ref().expect("it was connected"))
     }
 
+    fn arm_devices(&mut self) -> anyhow::Result<ArmDevices> {
+        Ok(ArmDevices {
+            arm: self.arm()?,
+            gripper: self.gripper()?,
+            teleop: self.teleop()?,
+            limits: gate_limits(self.cell),
+            gripper_limits: gripper_limits(self.cell),
+            teleop_age_max: self.cell.teleop.age_max(),
+        })
+    }
+
     fn arm(&mut self) -> anyhow::Result<Box<dyn Arm>> {
         Ok(match self.cell.arm.driver {
             ArmDriver::Sim => Box::new(self.sim().arm.take().expect(ONCE)),
@@ -336,6 +449,11 @@ impl<'a> Sources<'a> {
             })?)),
             GripperDriver::SerlHttp => Some(Box::new(self.serl_http()?.gripper())),
         })
+    }
+
+    fn camera_called(&mut self, name: &str) -> anyhow::Result<Box<dyn Camera>> {
+        let config = camera_config(self.cell, self.task, name)?;
+        self.camera(config)
     }
 
     fn camera(&mut self, config: &CameraConfig) -> anyhow::Result<Box<dyn Camera>> {

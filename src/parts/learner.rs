@@ -148,7 +148,7 @@ pub fn store_config(
     StoreConfig {
         observation: task.observation_spec(),
         action: task.action_spec(),
-        grippers: task.action.grippers(),
+        grippers: task.grippers(),
         features,
         max_observations: u32::try_from(observations).unwrap_or(u32::MAX),
     }
@@ -162,7 +162,7 @@ pub fn update_config(task: &TaskConfig, run: &RunConfig) -> UpdateConfig {
     };
     // The policy draws no gripper commands; the reference counts them nevertheless.
     let dims = match mechanics {
-        Mechanics::Reins => task.action.dims.count(),
+        Mechanics::Reins => task.motion_dim(),
         Mechanics::HilSerl => task.action_spec().dim,
     };
     let entropy_backup = match (learner.backup_entropy, mechanics) {

@@ -37,10 +37,10 @@ pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Fin
             "Make room, or work in a folder that is yours",
         )],
     };
-    if let Some((host, port)) = robot(cell)
-        && let Some(longest) = way_to(&host, port)
-    {
-        findings.extend(long_way(&host, longest));
+    for (host, port) in cell.arm_cells().iter().filter_map(robot) {
+        if let Some(longest) = way_to(&host, port) {
+            findings.extend(long_way(&host, longest));
+        }
     }
     if cell.arm.driver == ArmDriver::Franka {
         findings.extend(real_time(&RealTime::of_this_machine(), asks_for_real_time(cell)));

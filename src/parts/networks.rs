@@ -82,7 +82,7 @@ pub fn architecture(
         None => HeadSpec::StateOnly,
         Some(backbone) => head(task, run, backbone.feature_shape()),
     };
-    let (proprio, action) = (task.proprio_dim() as i64, task.action.dims.count() as i64);
+    let (proprio, action) = (task.proprio_dim() as i64, task.motion_dim() as i64);
     let base = match run.learner.mechanics {
         Mechanics::Reins => Architecture::reins(proprio, action, head),
         Mechanics::HilSerl => Architecture::hil_serl(proprio, action, head),
@@ -91,7 +91,7 @@ pub fn architecture(
         hidden: run.network.hidden.iter().map(|width| i64::from(*width)).collect(),
         critics: run.learner.ensemble.into(),
         temperature_init: run.learner.temperature_init,
-        grippers: task.action.grippers() as u8,
+        grippers: task.grippers() as u8,
         ..base
     }
 }

@@ -62,10 +62,11 @@ impl Showing {
             ActionSource::Policy => Driver::Policy,
             ActionSource::Human => Driver::Human,
         };
-        self.arm = Some(ArmScene {
-            tcp_m: step.tcp_pose.translation.vector.into(),
-            tcp_deg: degrees(&step.tcp_pose),
-            target_m: step.target_pose.translation.vector.into(),
+        // Of two arms the first; the action is that of both.
+        self.arm = step.arms.first().map(|arm| ArmScene {
+            tcp_m: arm.tcp_pose.translation.vector.into(),
+            tcp_deg: degrees(&arm.tcp_pose),
+            target_m: arm.target_pose.translation.vector.into(),
             action: step.executed_action.as_slice().to_vec(),
         });
         self.note(step);

@@ -21,11 +21,13 @@ use crate::{
 
 mod keys;
 mod robots;
+mod second;
 mod teleop;
 
 pub use robots::{
     FrankaConfig, RobotiqConfig, RobotiqLink, RobotiqModel, So101Config, UrConfig, XarmConfig,
 };
+pub use second::SecondConfig;
 pub use teleop::{
     GamepadConfig, LeaderConfig, SpaceMouseConfig, SpaceMouseSource, TeleopConfig, TeleopDriver,
 };
@@ -58,6 +60,9 @@ pub struct CellConfig {
     /// Another process with devices of this cell, where a part names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceConfig>,
+    /// The second arm of a pair, where the cell has two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Box<SecondConfig>>,
     /// Handed unread to the simulator, which has its own checked type.
     pub sim: Table,
 }
@@ -464,6 +469,7 @@ impl CellConfig {
             || self.teleop.driver == TeleopDriver::Scripted
             || self.fixture.driver == FixtureDriver::Sim
             || self.success.driver == SuccessDriver::Sim
+            || self.second.as_ref().is_some_and(|second| second.is_simulated())
     }
 
     /// Whether a camera gives its pictures at its own time.
@@ -551,6 +557,10 @@ impl ConfigFile for CellConfig {
             }
         }
         teleop::add_defaults(&mut defaults, given);
+        if let Some(second) = given.get("second").and_then(Value::as_table) {
+            let own = second::defaults(Self::defaults(second));
+            defaults.insert("second".into(), Value::Table(own));
+        }
         defaults
     }
 
@@ -558,6 +568,7 @@ impl ConfigFile for CellConfig {
         let mut faults = self.limits.faults();
         faults.extend(self.teleop.faults());
         faults.extend(self.robot_faults());
+        faults.extend(self.second_faults());
         let clock = self.device.as_ref().map(|device| device.clock);
         if self.arm.driver == ArmDriver::Sim && clock == Some(DeviceClock::Simulated) {
             faults.push(Fault::new(

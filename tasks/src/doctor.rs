@@ -57,16 +57,66 @@ impl fmt::Display for Finding {
 /// Everything found, the worst first.
 pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
+    findings.extend(arms(cell, task));
+    let each = EachArm { cells: cell.arm_cells(), tasks: task.arm_tasks() };
     cameras(cell, task, &mut findings);
-    gripper(cell, task, &mut findings);
+    each.examine(gripper, &mut findings);
     success(cell, task, &mut findings);
-    workspace(cell, task, &mut findings);
-    motion(cell, task, &mut findings);
-    timing(cell, task, &mut findings);
-    reset(cell, task, &mut findings);
+    each.examine(workspace, &mut findings);
+    each.examine(motion, &mut findings);
+    each.examine(lease, &mut findings);
+    picture_ages(cell, task, &mut findings);
+    each.examine(reset, &mut findings);
     learning(cell, task, run, &mut findings);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// A cell of two arms needs a task for two, and the other way round.
+pub fn arms(cell: &CellConfig, task: &TaskConfig) -> Option<Finding> {
+    let (cell_name, task_name) = (&cell.name, &task.name);
+    match (cell.second.is_some(), task.second.is_some()) {
+        (false, false) | (true, true) => None,
+        (false, true) => Some(error(
+            format!(
+                "task {task_name} is for two arms, and cell {cell_name} has one: it lacks [second.arm]"
+            ),
+            "Add [second.arm] and [second.limits] to the cell file, or take a task without \
+             [second.reset]",
+        )),
+        (true, false) => Some(error(
+            format!(
+                "cell {cell_name} has two arms, and task {task_name} is for one: it lacks [second.reset]"
+            ),
+            "Add [second.reset] to the task file, or take a cell without [second]",
+        )),
+    }
+}
+
+/// Cell and task as each arm has them.
+struct EachArm {
+    cells: Vec<CellConfig>,
+    tasks: Vec<TaskConfig>,
+}
+
+impl EachArm {
+    /// Where there are two, what is found says of which.
+    fn examine(
+        &self,
+        look: fn(&CellConfig, &TaskConfig, &mut Vec<Finding>),
+        findings: &mut Vec<Finding>,
+    ) {
+        for (name, (cell, task)) in
+            ["first", "second"].iter().zip(self.cells.iter().zip(&self.tasks))
+        {
+            let mut found = Vec::new();
+            look(cell, task, &mut found);
+            findings.extend(found.into_iter().map(|finding| match self.cells.len() {
+                1 => finding,
+                _ => Finding { what: format!("{name} arm: {}", finding.what), ..finding },
+            }));
+        }
+    }
 }
 
 /// Files that the configuration names and that must be there, for the root to look at.
@@ -253,7 +303,7 @@ fn motion(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
     compare("the turn of a reset (rad/s)", reset.speed_radps, "limits.speed_max_radps", max, lower);
 }
 
-fn timing(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
+fn lease(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
     let period_ms = 1e3 / task.step_rate_hz;
     let lease_ms = cell.limits.lease_ms as f64;
     if lease_ms <= period_ms {
@@ -278,6 +328,10 @@ fn timing(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
             format!("Set limits.lease_ms to {:.0}", 2.0 * period_ms + 50.0),
         ));
     }
+}
+
+fn picture_ages(cell: &CellConfig, task: &TaskConfig, findings: &mut Vec<Finding>) {
+    let period_ms = 1e3 / task.step_rate_hz;
     let used = cell.cameras.iter().filter(|camera| task.cameras.contains(&camera.name));
     for camera in used.filter(|camera| camera.age_max_ms as f64 > 5.0 * period_ms) {
         findings.push(warning(
@@ -331,7 +385,14 @@ fn learning(cell: &CellConfig, task: &TaskConfig, run: &RunConfig, findings: &mu
             "Raise budget.env_steps or lower learner.training_starts",
         ));
     }
-    if budget.demo_episodes > 0 && cell.teleop.driver == TeleopDriver::None {
+    let handless = cell.teleops().filter(|hand| hand.driver == TeleopDriver::None).count();
+    if budget.demo_episodes > 0 && handless > 0 && handless < cell.arms() {
+        findings.push(warning(
+            "one of the two arms has no teleop: in a demonstration it stands still",
+            "Set teleop.driver and second.teleop.driver in the cell file",
+        ));
+    }
+    if budget.demo_episodes > 0 && handless == cell.arms() {
         findings.push(error(
             format!(
                 "{} demonstrations are asked for, and cell {} has no teleop",

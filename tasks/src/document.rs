@@ -48,7 +48,8 @@ pub fn configuration() -> String {
          camera says its driver, `fixture.driver` is `\"person\"` and `success.driver` `\"none\"`. The \
          tables `serl_http` and `device` are only there where a part is reached so; their defaults \
          are those of a table that is there. `[camera.capture]` belongs to a camera that is opened here \
-         (docs/cameras.md); cameras with the same one are parts of one device's picture.",
+         (docs/cameras.md); cameras with the same one are parts of one device's picture. `[second]` \
+         describes the second arm of a pair in the same words ([two-arms.md](two-arms.md)).",
         CellConfig::KEYS,
         &[("default", &CellConfig::defaults(&every_table()))],
     );
@@ -60,7 +61,8 @@ pub fn configuration() -> String {
          `angular-velocity`, `rotation-lag`) have one value, the yaw. `position` and `rotation` \
          are relative to the pose at reset, all others are in the end-effector frame. For the order of \
          HIL-SERL write `[\"force\", \"position\", \"rotation\", \"torque\", \
-         \"linear-velocity\", \"angular-velocity\"]`.",
+         \"linear-velocity\", \"angular-velocity\"]`. A task for two arms holds the vector of the first \
+         and then that of the second; so does the action.",
         TaskConfig::KEYS,
         &[("default", &TaskConfig::defaults(&none))],
     );

@@ -182,6 +182,9 @@ impl Check<'_> {
         for (name, value) in table {
             let (at, path) = (join(parent, name), join(pattern, name));
             if let Some(key) = self.keys.iter().find(|key| key.path == path) {
+                if let (Allowed::Like(tables), Value::Table(inner)) = (key.allowed, value) {
+                    self.alike(inner, &at, tables);
+                }
                 self.value(key, value, at);
             } else if self.is_table(&path) {
                 match value {
@@ -201,6 +204,22 @@ impl Check<'_> {
                 let remedy = self.remedy_for_unknown(parent, pattern, name);
                 self.faults.push(Fault::new(at, "is not a key that reins knows", remedy));
             }
+        }
+    }
+
+    /// A table that may hold these tables of the file once more.
+    fn alike(&mut self, table: &Table, at: &str, tables: &[&str]) {
+        for (name, value) in table {
+            if tables.contains(&name.as_str()) {
+                let one = [(name.clone(), value.clone())].into_iter().collect();
+                self.table(&one, at, "");
+                continue;
+            }
+            let remedy = match nearest(name, tables) {
+                Some(close) => format!("Did you mean {}?", join(at, close)),
+                None => format!("Leave it out; known here are {}", tables.join(", ")),
+            };
+            self.faults.push(Fault::new(join(at, name), "is not a key that reins knows", remedy));
         }
     }
 
@@ -248,10 +267,19 @@ impl Check<'_> {
 
     /// Required keys that are not there although the table is that should hold them.
     fn missing(&mut self, table: &Table, at: &str, pattern: &str) {
-        for name in children(self.keys, pattern) {
+        self.missing_of(&children(self.keys, pattern), table, at, pattern);
+    }
+
+    /// The same of those that have these names.
+    fn missing_of(&mut self, names: &[&'static str], table: &Table, at: &str, pattern: &str) {
+        for name in names {
             let (at, path) = (join(at, name), join(pattern, name));
-            match table.get(name) {
-                Some(Value::Table(inner)) => self.missing(inner, &at, &path),
+            let known = self.keys.iter().find(|key| key.path == path);
+            match table.get(*name) {
+                Some(Value::Table(inner)) => match known.map(|key| key.allowed) {
+                    Some(Allowed::Like(tables)) => self.missing_of(tables, inner, &at, ""),
+                    _ => self.missing(inner, &at, &path),
+                },
                 Some(Value::Array(items)) => {
                     for (i, inner) in items.iter().filter_map(Value::as_table).enumerate() {
                         self.missing(inner, &format!("{at}[{i}]"), &format!("{path}[]"));
@@ -259,8 +287,7 @@ impl Check<'_> {
                 }
                 Some(_) => {}
                 None => {
-                    let key = self.keys.iter().find(|key| key.path == path && key.required);
-                    if let Some(key) = key {
+                    if let Some(key) = known.filter(|key| key.required) {
                         let wrong = format!("is missing and has no default: {}", key.what);
                         let remedy = format!("Add it: {}", key.allowance());
                         self.faults.push(Fault::new(at, wrong, remedy));

@@ -23,6 +23,8 @@ pub(crate) enum Allowed {
     Either(&'static [Allowed]),
     /// A table that somebody else checks.
     Table,
+    /// A table with the keys of these tables of the same file.
+    Like(&'static [&'static str]),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,7 @@ impl fmt::Display for Allowed {
                 write!(f, "{}", choices.join(", or "))
             }
             Self::Table => write!(f, "a table"),
+            Self::Like(tables) => write!(f, "a table with the keys of {}", tables.join(", ")),
         }
     }
 }
@@ -82,7 +85,9 @@ impl fmt::Display for Allowed {
 impl Allowed {
     pub(crate) fn admits(&self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Bool, Value::Boolean(_)) | (Self::Table, Value::Table(_)) => true,
+            (Self::Bool, Value::Boolean(_)) | (Self::Table | Self::Like(_), Value::Table(_)) => {
+                true
+            }
             (Self::Text, Value::String(text)) => !text.trim().is_empty(),
             (Self::OneOf(words), Value::String(word)) => words.contains(&word.as_str()),
             (Self::Integer(min, max), Value::Integer(x)) => (min..=max).contains(&x),

@@ -28,7 +28,17 @@ pub struct TaskConfig {
     pub observation: ObservationConfig,
     pub action: ActionConfig,
     pub reset: ResetConfig,
+    /// In a task for two arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<SecondTask>,
     pub reward: RewardConfig,
+}
+
+/// What a task for two arms says of the second alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondTask {
+    pub reset: ResetConfig,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,12 +133,12 @@ pub enum GripperAction {
 }
 
 impl ActionConfig {
-    /// What people call the entries of an action.
+    /// What people call the entries of an arm's part of an action.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.dims.names().chain(std::iter::repeat_n("gripper", self.grippers()))
     }
 
-    /// Grippers that the policy commands.
+    /// Grippers that the policy commands, of each arm.
     pub fn grippers(&self) -> usize {
         match self.gripper {
             GripperAction::None => 0,
@@ -208,6 +218,17 @@ impl ResetConfig {
         let position = Vector3::from(self.position_m);
         Pose::from_parts(Translation3::from(position), self.orientation())
     }
+
+    fn faults(&self, at: &str) -> Option<Fault> {
+        let start_top = self.position_m[2] + self.random_m[2];
+        (self.travel_z_m < start_top).then(|| {
+            Fault::new(
+                format!("{at}.travel_z_m"),
+                format!("is below the highest start pose ({start_top:.4} m)"),
+                format!("Set it to {start_top:.4} or higher"),
+            )
+        })
+    }
 }
 
 impl TaskConfig {
@@ -239,8 +260,43 @@ impl TaskConfig {
         self.action.grippers() > 0 || self.observation.proprio.contains(&ProprioKey::Gripper)
     }
 
+    /// How many arms the task moves.
+    pub fn arms(&self) -> usize {
+        1 + usize::from(self.second.is_some())
+    }
+
+    /// The task as each of its arms has it, in the order of actions and observations: its own reset,
+    /// and an action of its own dimensions alone.
+    pub fn arm_tasks(&self) -> Vec<Self> {
+        let second = self.second.iter().map(|second| &second.reset);
+        std::iter::once(&self.reset)
+            .chain(second)
+            .map(|reset| Self { reset: reset.clone(), second: None, ..self.clone() })
+            .collect()
+    }
+
+    /// Grippers that the policy commands.
+    pub fn grippers(&self) -> usize {
+        self.arms() * self.action.grippers()
+    }
+
+    /// Entries of an action that are no gripper's.
+    pub fn motion_dim(&self) -> usize {
+        self.arms() * self.action.dims.count()
+    }
+
+    /// What people call the entries of an action; those of a second arm say so.
+    pub fn action_names(&self) -> Vec<String> {
+        let of_arm = |arm: usize| {
+            let prefix = if arm == 0 { "" } else { "second " };
+            self.action.names().map(move |name| format!("{prefix}{name}"))
+        };
+        (0..self.arms()).flat_map(of_arm).collect()
+    }
+
     pub fn proprio_dim(&self) -> usize {
-        self.observation.proprio.iter().map(|key| key.width(self.action.dims)).sum()
+        let keys = self.observation.proprio.iter();
+        self.arms() * keys.map(|key| key.width(self.action.dims)).sum::<usize>()
     }
 
     pub fn observation_spec(&self) -> ObservationSpec {
@@ -256,7 +312,7 @@ impl TaskConfig {
     }
 
     pub fn action_spec(&self) -> ActionSpec {
-        ActionSpec { dim: self.action.dims.count() + self.action.grippers() }
+        ActionSpec { dim: self.motion_dim() + self.grippers() }
     }
 }
 
@@ -266,6 +322,11 @@ impl ConfigFile for TaskConfig {
 
     fn defaults(given: &Table) -> Table {
         let mut defaults = load::built_in(include_str!("task/defaults.toml"));
+        if given.get("second").is_some_and(Value::is_table) {
+            let as_first = |name: &&str| Some(((*name).to_owned(), defaults.get(*name)?.clone()));
+            let own: Table = keys::SECOND_TABLES.iter().filter_map(as_first).collect();
+            defaults.insert("second".into(), Value::Table(own));
+        }
         let start = lookup(given, "reset.rpy_rad").or(lookup(&defaults, "reset.rpy_rad")).cloned();
         // Tables that may be left out have defaults where they are there.
         let optional = [
@@ -329,14 +390,9 @@ impl ConfigFile for TaskConfig {
                 ));
             }
         }
-        let reset = &self.reset;
-        let start_top = reset.position_m[2] + reset.random_m[2];
-        if reset.travel_z_m < start_top {
-            faults.push(Fault::new(
-                "reset.travel_z_m",
-                format!("is below the highest start pose ({start_top:.4} m)"),
-                format!("Set it to {start_top:.4} or higher"),
-            ));
+        faults.extend(self.reset.faults("reset"));
+        if let Some(second) = &self.second {
+            faults.extend(second.reset.faults("second.reset"));
         }
         faults
     }
@@ -345,3 +401,6 @@ impl ConfigFile for TaskConfig {
 fn has_duplicates<T: PartialEq>(items: &[T]) -> bool {
     items.iter().enumerate().any(|(i, item)| items[..i].contains(item))
 }
+
+#[cfg(test)]
+mod tests;

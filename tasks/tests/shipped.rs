@@ -57,6 +57,11 @@ fn the_pair_with_two_cameras_fits() {
 }
 
 #[test]
+fn the_pair_of_arms_fits_its_task() {
+    check_pair("sim-ram-pair", "ram-insert-pair", (34, 6), &["wrist", "second-wrist"]);
+}
+
+#[test]
 fn the_pairs_with_a_gripper_fit() {
     check_pair("sim-pick-cube", "pick-cube", (10, 4), &["front", "wrist"]);
     check_pair("sim-pick-cube-random", "pick-cube", (10, 4), &["front", "wrist"]);

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
-use drivers::{EpisodeBrief, TeleopSample};
+use drivers::EpisodeBrief;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tasks::{
@@ -12,20 +12,20 @@ use tasks::{
 use wire::{
     Action, ActionSource, EpisodeId, EpisodeKind, EpisodeStart, GripperCommand, Judgement, Mark,
     Observation, PolicyVersion, Record, RecordBody, RecordPosition, Step, Timestamp,
-    TruncationCause, geometry::Pose,
+    TruncationCause, geometry::Pose, gripper_entries,
 };
 
-use super::{ControlLoop, WAIT_POLL, motion::Motion};
+use super::{ControlLoop, WAIT_POLL};
 use crate::{
     arbiter::{Choice, Hand, Handover},
+    arms::{Motion, Side},
     episode::{Episode, Judged, StepSeen},
     error::ActorError,
     fault::Fault,
     outbox::NoRoom,
-    senses::{Seen, arm_fault},
+    senses::Seen,
     status::Activity,
-    trouble::Trouble,
-    view_event::{StepTiming, StepView, ViewEvent},
+    view_event::{ArmView, StepTiming, StepView, ViewEvent},
 };
 
 /// Keeps the draws of the policy apart from others that use the episode's seed.
@@ -42,21 +42,9 @@ struct Decision {
     choice: Choice,
     policy_action: Option<Action>,
     human_action: Option<Action>,
-    /// How long the command may be followed, where the hand has a dead man's handle.
-    life: Option<Duration>,
+    /// How long the command of each arm may be followed, where its hand has a dead man's handle.
+    lives: Vec<Option<Duration>>,
     policy_time: Duration,
-}
-
-/// What the hand does, and for how long that may move the arm.
-struct HandSeen {
-    hand: Hand,
-    life: Option<Duration>,
-}
-
-impl HandSeen {
-    fn still(hand: Hand) -> Self {
-        Self { hand, life: None }
-    }
 }
 
 impl ControlLoop {
@@ -132,7 +120,7 @@ impl ControlLoop {
         let EpisodeBrief { episode: id, kind, seed } = *episode.brief();
         episode.begin();
         self.noticed.began();
-        self.teleop_watch.forget();
+        self.devices.arms.forget_hands();
         self.arbiter.release();
         self.referee.begin();
         // The end and the mark that the operator asked for before the episode were not meant for it.
@@ -168,9 +156,9 @@ impl ControlLoop {
         let asked_to_end = std::mem::take(&mut self.asked.end);
         let mark = self.asked.mark.take();
         let acted = self.decide(kind, started_at, &before, noise).and_then(|decision| {
-            Ok((self.command(started_at, &decision.choice, decision.life)?, decision))
+            Ok((self.command(started_at, &decision.choice, &decision.lives)?, decision))
         });
-        let (departure, decision) = match acted {
+        let (departures, decision) = match acted {
             Ok(acted) => acted,
             Err(fault) => return Ok(cut(episode, fault)),
         };
@@ -190,13 +178,14 @@ impl ControlLoop {
         self.pacer.began(self.devices.clock.now());
 
         // Without the true successor there is no step to record.
-        let arrived = self.arrive(&departure).and_then(|motion| Ok((motion, self.observe()?)));
+        let arrived = self.devices.arms.arrive(&departures);
+        let arrived = arrived.and_then(|motion| Ok((motion, self.observe()?)));
         let (motion, mut next) = match arrived {
             Ok(arrived) => arrived,
             Err(fault) => return Ok(cut(episode, fault)),
         };
         let (ruling, unjudged) = self.rule(mark, &mut next);
-        let fault = arm_fault(&*self.devices.gate).or_else(|| self.storage_fault()).or(unjudged);
+        let fault = self.devices.arms.fault().or_else(|| self.storage_fault()).or(unjudged);
         let stop = if fault.is_some() {
             Some(TruncationCause::Fault)
         } else if self.must_end(shutdown) {
@@ -246,7 +235,7 @@ impl ControlLoop {
     /// A classifier that fails ends the episode; what it might have seen is not guessed.
     fn rule(&mut self, word: Option<Mark>, next: &mut Seen) -> (Ruling, Option<Fault>) {
         let sensed = self.devices.success.sees();
-        let pressed = self.devices.teleop.as_mut().and_then(|teleop| teleop.mark());
+        let pressed = self.devices.arms.mark();
         let began = self.devices.host_clock.now();
         let judged =
             self.devices.judge.as_mut().map(|judge| judge.judge(&next.observation.features));
@@ -262,7 +251,7 @@ impl ControlLoop {
             sensed,
             mark: word.or(pressed),
             probabilities: probabilities.as_deref(),
-            tcp_pose: &next.tcp_pose,
+            tcp_pose: next.first_tcp_pose(),
         });
         (ruling, fault)
     }
@@ -343,7 +332,7 @@ impl ControlLoop {
         before: &Seen,
         noise: &mut ChaCha8Rng,
     ) -> Result<Decision, Fault> {
-        let HandSeen { hand, life } = self.hand(now, &before.tcp_pose);
+        let (hand, mut lives) = self.hands(now, &before.tcp_poses);
         let human_action = match &hand {
             Hand::Engaged(action) => Some(action.clone()),
             Hand::Resting | Hand::Lost => None,
@@ -353,14 +342,16 @@ impl ControlLoop {
             let action = human_action.clone().unwrap_or_else(|| Action::zeros(dim));
             let choice = Choice { action, source: ActionSource::Human, handover: None };
             let policy_time = Duration::ZERO;
-            return Ok(Decision { choice, policy_action: None, human_action, life, policy_time });
+            return Ok(Decision { choice, policy_action: None, human_action, lives, policy_time });
         }
         let began = self.devices.host_clock.now();
         let proposed = self.propose(kind, &before.observation, noise)?;
         let policy_time = self.devices.host_clock.now().since(began);
         let choice = self.arbiter.choose(now, proposed.clone(), &hand);
-        let life = life.filter(|_| choice.source == ActionSource::Human);
-        Ok(Decision { choice, policy_action: Some(proposed), human_action, life, policy_time })
+        if choice.source == ActionSource::Policy {
+            lives.clear();
+        }
+        Ok(Decision { choice, policy_action: Some(proposed), human_action, lives, policy_time })
     }
 
     fn propose(
@@ -395,52 +386,36 @@ impl ControlLoop {
         let task = &self.devices.task;
         let dim = task.action_spec().dim;
         let mut entries: Vec<f32> = (0..dim).map(|_| noise.random_range(-1.0..=1.0)).collect();
-        for entry in wire::gripper_entries(dim, task.action.grippers()) {
+        for entry in gripper_entries(dim, task.grippers()) {
             entries[entry] = GripperCommand::from_entry(entries[entry]).entry();
         }
         Action::from_slice(&entries)
     }
 
-    fn hand(&mut self, now: Timestamp, tcp_pose: &Pose) -> HandSeen {
-        let Some(teleop) = &mut self.devices.teleop else { return HandSeen::still(Hand::Resting) };
-        let sample = teleop.sample();
-        let dead_man = teleop.dead_man();
-        let age_max = dead_man.unwrap_or(self.config.teleop_age_max);
-        self.noticed.teleop = None;
-        if dead_man.is_some() {
-            self.teleop_watch.forget();
-        } else if let Ok(sample) = &sample
-            && self.teleop_watch.is_stuck(now, &sample.value)
-        {
-            self.status.faults.teleop_lost += 1;
-            self.noticed.teleop = Some(Trouble::TeleopStuck);
-            return HandSeen::still(Hand::Lost);
-        }
-        match sample {
-            Ok(sample)
-                if now.since(sample.at) <= age_max
-                    && sample.value.twist.iter().all(|x| x.is_finite()) =>
-            {
-                if !sample.value.engaged {
-                    return HandSeen::still(Hand::Resting);
-                }
-                let TeleopSample { twist, gripper, .. } = &sample.value;
-                let action = self.map.from_teleop(twist, *gripper, &tcp_pose.rotation);
-                let age = now.since(sample.at);
-                let life = dead_man.map(|dead_man| dead_man.saturating_sub(age));
-                HandSeen { hand: Hand::Engaged(action.clipped()), life }
-            }
-            _ => {
-                self.status.faults.teleop_lost += 1;
-                self.noticed.teleop = Some(Trouble::TeleopLost);
-                HandSeen::still(Hand::Lost)
-            }
-        }
+    /// What the person wants, and how long each arm may follow that.
+    fn hands(&mut self, now: Timestamp, tcp_poses: &[Pose]) -> (Hand, Vec<Option<Duration>>) {
+        let arms = &mut self.devices.arms;
+        let hands = arms.hands(now, tcp_poses);
+        let mut troubles = hands.iter().filter_map(|seen| seen.trouble.clone());
+        self.status.faults.teleop_lost += troubles.clone().count() as u64;
+        self.noticed.teleop = troubles.next_back();
+        (arms.joined(&hands), hands.iter().map(|seen| seen.life).collect())
+    }
+
+    fn arm_views(&self, motion: &Motion, next: &Seen) -> Vec<ArmView> {
+        let places = next.tcp_poses.iter().zip(&motion.targets);
+        let sides = self.devices.arms.sides().iter().zip(places);
+        let view = |(side, (tcp_pose, target_pose)): (&Side, (&Pose, &Pose))| ArmView {
+            tcp_pose: *tcp_pose,
+            target_pose: *target_pose,
+            skeleton: side.gate.skeleton(),
+        };
+        sides.map(view).collect()
     }
 
     pub(super) fn observe(&mut self) -> Result<Seen, Fault> {
         let devices = &mut self.devices;
-        devices.senses.observe(&*devices.gate, &*devices.clock, &*devices.host_clock)
+        devices.senses.observe(&devices.arms, &*devices.clock, &*devices.host_clock)
     }
 
     /// Whether the records of another step would find no room.
@@ -500,9 +475,7 @@ impl ControlLoop {
             judgement,
             terminated: judged.terminated,
             truncated: judged.truncated,
-            tcp_pose: next.tcp_pose,
-            target_pose: motion.target,
-            skeleton: self.devices.gate.skeleton(),
+            arms: self.arm_views(motion, next),
             timing: self.status.timing,
             jitter: punctuality.jitter,
             missed_deadlines: punctuality.missed,

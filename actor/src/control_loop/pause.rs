@@ -58,10 +58,7 @@ impl ControlLoop {
             OperatorCommand::EmergencyStop => {
                 // What is latched needs no pause, and `Recover` is then heard.
                 self.asked.pause = false;
-                let stopped = self.devices.gate.emergency_stop("the operator asked for it");
-                if let Err(error) = stopped {
-                    tracing::error!("the arm did not take the emergency stop: {error}");
-                }
+                self.devices.arms.emergency_stop("the operator asked for it");
             }
             // A moving arm has nothing to recover from.
             OperatorCommand::Recover
@@ -118,7 +115,7 @@ impl ControlLoop {
 
     fn pause(&mut self) {
         self.show(Activity::Paused);
-        self.devices.gate.expect_pause();
+        self.devices.arms.expect_pause();
         self.hub.wait(WAIT_POLL);
         self.operator_commands();
     }

@@ -64,7 +64,7 @@ impl ControlLoop {
                 return Ok(());
             }
             self.show(Activity::Reviewing);
-            self.devices.gate.expect_pause();
+            self.devices.arms.expect_pause();
             match operator.recv_timeout(WAIT_POLL) {
                 Ok(command) => {
                     self.heed(command);

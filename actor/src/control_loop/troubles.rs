@@ -3,12 +3,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use drivers::{ArmError, ArmMode};
 use wire::{Timestamp, transport::LinkState};
 
 use super::ControlLoop;
 use crate::{
-    error::ResetFailure, fault::Fault, hub::News, outbox::NoRoom, status::Activity,
+    arms::Away, error::ResetFailure, fault::Fault, hub::News, outbox::NoRoom, status::Activity,
     trouble::Trouble,
 };
 
@@ -36,13 +35,13 @@ impl Noticed {
 
     pub fn failed_reset(&mut self, failure: &ResetFailure) {
         let reason = failure.to_string();
-        match failure {
+        match failure.cause() {
             ResetFailure::ArmFault(fault) => self.fault(fault),
             ResetFailure::Observation(_) => self.device = Some(Trouble::Camera { reason }),
             ResetFailure::Arm(_) | ResetFailure::GripperClosed { .. } => {
                 self.device = Some(Trouble::Arm { reason })
             }
-            ResetFailure::Plan(_) | ResetFailure::Fixture(_) => {}
+            ResetFailure::Plan(_) | ResetFailure::Fixture(_) | ResetFailure::OfArm { .. } => {}
         }
     }
 
@@ -107,13 +106,12 @@ impl ControlLoop {
 
     fn is_device_away(&mut self) -> bool {
         let devices = &mut self.devices;
-        let pose = match devices.gate.state() {
-            Ok(state) if state.value.mode != ArmMode::Disconnected => state.value.tcp_pose,
-            // It is there, and what it needs is not to be waited for.
-            Err(ArmError::NeedsOperator(_)) => return false,
-            _ => return true,
+        let poses = match devices.arms.poses_if_there() {
+            Ok(poses) => poses,
+            Err(Away::NeedsOperator) => return false,
+            Err(Away::Gone) => return true,
         };
         matches!(self.noticed.device, Some(Trouble::Camera { .. }))
-            && devices.senses.try_cameras(&pose).is_err()
+            && devices.senses.try_cameras(&poses).is_err()
     }
 }

@@ -9,15 +9,8 @@ use rerun::blueprint::{
 
 use super::moment::ENV_STEP;
 
-pub const CELL: &str = "cell";
-pub const ARM: &str = "cell/arm";
-pub const JOINTS: &str = "cell/joints";
-pub const TRAIL: &str = "cell/trail";
-pub const TCP: &str = "cell/tcp";
-pub const TARGET: &str = "cell/target";
-pub const TARGET_POINT: &str = "cell/target/point";
-pub const LEAD: &str = "cell/lead";
-pub const WORKSPACE: &str = "cell/workspace";
+/// What surrounds each arm, in its own base frame.
+pub const CELLS: [&str; 2] = ["cell", "second"];
 pub const DRIVER: &str = "spans/driver";
 pub const OUTCOME: &str = "spans/outcome";
 pub const GATE: &str = "spans/gate";
@@ -41,14 +34,44 @@ pub fn camera(name: &str) -> String {
     format!("camera/{name}")
 }
 
+/// Where what is drawn of an arm lies.
+pub struct ArmPaths {
+    pub cell: &'static str,
+    pub arm: String,
+    pub joints: String,
+    pub trail: String,
+    pub tcp: String,
+    pub target: String,
+    pub target_point: String,
+    pub lead: String,
+    pub workspace: String,
+}
+
+impl ArmPaths {
+    pub fn of(cell: &'static str) -> Self {
+        let at = |name: &str| format!("{cell}/{name}");
+        Self {
+            cell,
+            arm: at("arm"),
+            joints: at("joints"),
+            trail: at("trail"),
+            tcp: at("tcp"),
+            target: at("target"),
+            target_point: at("target/point"),
+            lead: at("lead"),
+            workspace: at("workspace"),
+        }
+    }
+}
+
 /// The layout of the whole recording, the learner's part included: whichever of its files comes
 /// first, the picture is the same.
-pub fn blueprint(cameras: &[String]) -> Blueprint {
+pub fn blueprint(cameras: &[String], arms: usize) -> Blueprint {
     let pictures = cameras
         .iter()
         .map(|name| Spatial2DView::new(name.as_str()).with_origin(camera(name)).into());
     let middle = Vertical::new([
-        Spatial3DView::new("arm, target and workspace").with_origin(CELL).into(),
+        spatial(arms),
         plot("action: executed", &[EXECUTED]),
         plot("action: proposed by the policy", &[PROPOSED]),
     ])
@@ -67,6 +90,17 @@ pub fn blueprint(cameras: &[String]) -> Blueprint {
         .with_blueprint_panel(BlueprintPanel::from_state(PanelState::Collapsed))
         .with_selection_panel(SelectionPanel::from_state(PanelState::Collapsed))
         .with_time_panel(TimePanel::new().with_state(PanelState::Collapsed).with_timeline(ENV_STEP))
+}
+
+/// Nobody knows how two arms stand to each other, so each has a view of its own.
+fn spatial(arms: usize) -> ContainerLike {
+    let view = |name: &str, cell: &str| Spatial3DView::new(name).with_origin(cell).into();
+    if arms < 2 {
+        return view("arm, target and workspace", CELLS[0]);
+    }
+    let names = ["first arm, target and workspace", "second arm, target and workspace"];
+    let views = names.iter().zip(CELLS).map(|(name, cell)| view(name, cell));
+    Horizontal::new(views.collect::<Vec<ContainerLike>>()).into()
 }
 
 fn progress() -> Grid {

@@ -18,7 +18,7 @@ use super::{
     spans::{self, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION},
     track::{Note, Picture, Points, State, Strip, Track, Values, position},
 };
-use crate::view_event::{MomentView, PolicyLag, RecentView, StepView, ViewEvent};
+use crate::view_event::{ArmView, MomentView, PolicyLag, RecentView, StepView, ViewEvent};
 
 /// Positions of the TCP that its trail shows.
 const TRAIL_STEPS: usize = 40;
@@ -34,12 +34,7 @@ pub struct Recording {
 
 struct Tracks {
     cameras: Vec<Track<Picture>>,
-    arm: Track<Strip>,
-    joints: Track<Points>,
-    trail: Track<Strip>,
-    lead: Track<Strip>,
-    tcp: Track<wire::geometry::Pose>,
-    target: Track<wire::geometry::Pose>,
+    arms: Vec<ArmTracks>,
     driver: Track<State>,
     outcome: Track<State>,
     gate: Track<State>,
@@ -60,6 +55,56 @@ struct Tracks {
     notes: Track<Note>,
 }
 
+/// What is drawn of one arm.
+struct ArmTracks {
+    arm: Track<Strip>,
+    joints: Track<Points>,
+    trail: Track<Strip>,
+    lead: Track<Strip>,
+    tcp: Track<wire::geometry::Pose>,
+    target: Track<wire::geometry::Pose>,
+}
+
+impl ArmTracks {
+    fn new(cell: &'static str) -> Self {
+        let paths = layout::ArmPaths::of(cell);
+        Self {
+            arm: Track::new(paths.arm),
+            joints: Track::new(paths.joints),
+            trail: Track::new(paths.trail),
+            lead: Track::new(paths.lead),
+            tcp: Track::new(paths.tcp),
+            target: Track::new(paths.target),
+        }
+    }
+
+    fn add(&mut self, at: Moment, view: &ArmView, trail: &mut VecDeque<[f32; 3]>) {
+        let tcp = position(&view.tcp_pose);
+        self.tcp.push(at, view.tcp_pose);
+        self.target.push(at, view.target_pose);
+        self.lead.push(at, Strip(vec![tcp, position(&view.target_pose)]));
+        let skeleton: Vec<_> = view.skeleton.iter().map(|point| point.map(|x| x as f32)).collect();
+        if !skeleton.is_empty() {
+            self.joints.push(at, Points(skeleton.clone()));
+            self.arm.push(at, Strip(skeleton));
+        }
+        if trail.len() == TRAIL_STEPS {
+            trail.pop_front();
+        }
+        trail.push_back(tcp);
+        self.trail.push(at, Strip(trail.iter().copied().collect()));
+    }
+
+    fn write(&mut self, stream: &RecordingStream) -> RecordingStreamResult<()> {
+        self.arm.write(stream)?;
+        self.joints.write(stream)?;
+        self.trail.write(stream)?;
+        self.lead.write(stream)?;
+        self.tcp.write(stream)?;
+        self.target.write(stream)
+    }
+}
+
 /// What is remembered from one event to the next.
 #[derive(Default)]
 struct CurrentEpisode {
@@ -68,19 +113,15 @@ struct CurrentEpisode {
     first: Option<Moment>,
     driver: Option<ActionSource>,
     gate: GateEvents,
-    trail: VecDeque<[f32; 3]>,
+    /// One for each arm.
+    trails: Vec<VecDeque<[f32; 3]>>,
 }
 
 impl Tracks {
-    fn new(cameras: &[String]) -> Self {
+    fn new(cameras: &[String], arms: usize) -> Self {
         Self {
             cameras: cameras.iter().map(|name| Track::new(layout::camera(name))).collect(),
-            arm: Track::new(layout::ARM),
-            joints: Track::new(layout::JOINTS),
-            trail: Track::new(layout::TRAIL),
-            lead: Track::new(layout::LEAD),
-            tcp: Track::new(layout::TCP),
-            target: Track::new(layout::TARGET),
+            arms: layout::CELLS.into_iter().take(arms).map(ArmTracks::new).collect(),
             driver: Track::new(layout::DRIVER),
             outcome: Track::new(layout::OUTCOME),
             gate: Track::new(layout::GATE),
@@ -106,12 +147,9 @@ impl Tracks {
         for camera in &mut self.cameras {
             camera.write(stream)?;
         }
-        self.arm.write(stream)?;
-        self.joints.write(stream)?;
-        self.trail.write(stream)?;
-        self.lead.write(stream)?;
-        self.tcp.write(stream)?;
-        self.target.write(stream)?;
+        for arm in &mut self.arms {
+            arm.write(stream)?;
+        }
         self.driver.write(stream)?;
         self.outcome.write(stream)?;
         self.gate.write(stream)?;
@@ -138,13 +176,13 @@ impl Recording {
         let application_id = ApplicationId::new_or_unknown(settings.application_id.as_str());
         let stream = RecordingStreamBuilder::new(application_id)
             .recording_id(settings.recording_id.clone())
-            .with_blueprint(layout::blueprint(&settings.cameras))
+            .with_blueprint(layout::blueprint(&settings.cameras, arms(settings)))
             .save(&settings.path)?;
         write_what_never_changes(&stream, settings)?;
         Ok(Self {
             stream,
             jpeg_quality: settings.jpeg_quality,
-            tracks: Tracks::new(&settings.cameras),
+            tracks: Tracks::new(&settings.cameras, arms(settings)),
             episode: CurrentEpisode::default(),
             rows: 0,
             report: VizReport::default(),
@@ -222,22 +260,11 @@ impl Recording {
     }
 
     fn add_geometry(&mut self, at: Moment, step: &StepView) {
-        let tracks = &mut self.tracks;
-        let tcp = position(&step.tcp_pose);
-        tracks.tcp.push(at, step.tcp_pose);
-        tracks.target.push(at, step.target_pose);
-        tracks.lead.push(at, Strip(vec![tcp, position(&step.target_pose)]));
-        let skeleton: Vec<_> = step.skeleton.iter().map(|point| point.map(|x| x as f32)).collect();
-        if !skeleton.is_empty() {
-            tracks.joints.push(at, Points(skeleton.clone()));
-            tracks.arm.push(at, Strip(skeleton));
+        let trails = &mut self.episode.trails;
+        trails.resize_with(step.arms.len(), VecDeque::new);
+        for ((tracks, view), trail) in self.tracks.arms.iter_mut().zip(&step.arms).zip(trails) {
+            tracks.add(at, view, trail);
         }
-        let trail = &mut self.episode.trail;
-        if trail.len() == TRAIL_STEPS {
-            trail.pop_front();
-        }
-        trail.push_back(tcp);
-        tracks.trail.push(at, Strip(trail.iter().copied().collect()));
     }
 
     fn add_spans(&mut self, at: Moment, step: &StepView) {
@@ -322,6 +349,42 @@ impl Recording {
     }
 }
 
+/// How many arms are drawn.
+fn arms(settings: &VizSettings) -> usize {
+    settings.workspaces.len().max(1)
+}
+
+fn write_arm(
+    stream: &RecordingStream,
+    paths: &layout::ArmPaths,
+    workspace: Option<&([f64; 3], [f64; 3])>,
+) -> RecordingStreamResult<()> {
+    stream.log_static(paths.cell, &ViewCoordinates::RIGHT_HAND_Z_UP())?;
+    let strip = |color, radius: f32| {
+        LineStrips3D::update_fields().with_colors([color]).with_radii([radius])
+    };
+    stream.log_static(paths.arm.as_str(), &strip(GREY, 0.012))?;
+    stream.log_static(paths.trail.as_str(), &strip(SKY, 0.0015))?;
+    stream.log_static(paths.lead.as_str(), &strip(VERMILION, 0.0015))?;
+    let points =
+        |color, radius: f32| Points3D::update_fields().with_colors([color]).with_radii([radius]);
+    stream.log_static(paths.joints.as_str(), &points(BLUE, 0.02))?;
+    stream.log_static(paths.tcp.as_str(), &TransformAxes3D::new(0.06))?;
+    stream.log_static(paths.target.as_str(), &TransformAxes3D::new(0.03))?;
+    let target = Points3D::new([[0.0, 0.0, 0.0]]).with_colors([VERMILION]).with_radii([0.006]);
+    stream.log_static(paths.target_point.as_str(), &target)?;
+    if let Some((min, max)) = workspace {
+        let middle = std::array::from_fn::<_, 3, _>(|i| ((min[i] + max[i]) / 2.0) as f32);
+        let half = std::array::from_fn::<_, 3, _>(|i| ((max[i] - min[i]) / 2.0) as f32);
+        let workspace = Boxes3D::from_centers_and_half_sizes([middle], [half])
+            .with_colors([GREEN])
+            .with_radii([0.001])
+            .with_fill_mode(FillMode::MajorWireframe);
+        stream.log_static(paths.workspace.as_str(), &workspace)?;
+    }
+    Ok(())
+}
+
 /// Colours, names, axes: written once, valid at all times.
 fn write_what_never_changes(
     stream: &RecordingStream,
@@ -331,28 +394,8 @@ fn write_what_never_changes(
         let jpeg = EncodedImage::update_fields().with_media_type(MediaType::jpeg());
         stream.log_static(layout::camera(name), &jpeg)?;
     }
-    stream.log_static(layout::CELL, &ViewCoordinates::RIGHT_HAND_Z_UP())?;
-    let strip = |color, radius: f32| {
-        LineStrips3D::update_fields().with_colors([color]).with_radii([radius])
-    };
-    stream.log_static(layout::ARM, &strip(GREY, 0.012))?;
-    stream.log_static(layout::TRAIL, &strip(SKY, 0.0015))?;
-    stream.log_static(layout::LEAD, &strip(VERMILION, 0.0015))?;
-    let points =
-        |color, radius: f32| Points3D::update_fields().with_colors([color]).with_radii([radius]);
-    stream.log_static(layout::JOINTS, &points(BLUE, 0.02))?;
-    stream.log_static(layout::TCP, &TransformAxes3D::new(0.06))?;
-    stream.log_static(layout::TARGET, &TransformAxes3D::new(0.03))?;
-    let target = Points3D::new([[0.0, 0.0, 0.0]]).with_colors([VERMILION]).with_radii([0.006]);
-    stream.log_static(layout::TARGET_POINT, &target)?;
-    if let Some((min, max)) = settings.workspace {
-        let middle = std::array::from_fn::<_, 3, _>(|i| ((min[i] + max[i]) / 2.0) as f32);
-        let half = std::array::from_fn::<_, 3, _>(|i| ((max[i] - min[i]) / 2.0) as f32);
-        let workspace = Boxes3D::from_centers_and_half_sizes([middle], [half])
-            .with_colors([GREEN])
-            .with_radii([0.001])
-            .with_fill_mode(FillMode::MajorWireframe);
-        stream.log_static(layout::WORKSPACE, &workspace)?;
+    for (arm, cell) in layout::CELLS.into_iter().take(arms(settings)).enumerate() {
+        write_arm(stream, &layout::ArmPaths::of(cell), settings.workspaces.get(arm))?;
     }
     stream.log_static(layout::DRIVER, &spans::driver_colors())?;
     stream.log_static(layout::OUTCOME, &spans::outcome_colors())?;

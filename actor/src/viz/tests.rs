@@ -20,7 +20,7 @@ use wire::{
 };
 
 use super::{layout, moment, *};
-use crate::view_event::{MomentView, PolicyLag, RecentView, StepTiming, StepView};
+use crate::view_event::{ArmView, MomentView, PolicyLag, RecentView, StepTiming, StepView};
 
 const PERIOD_NS: u64 = 100_000_000;
 
@@ -31,7 +31,11 @@ struct MadeUp {
     episode: u32,
     env_step: u64,
     now: u64,
+    /// One for each arm.
+    workspaces: Vec<([f64; 3], [f64; 3])>,
 }
+
+const WORKSPACE: ([f64; 3], [f64; 3]) = ([0.35, -0.15, 0.05], [0.65, 0.15, 0.35]);
 
 impl MadeUp {
     fn moment(&self) -> MomentView {
@@ -100,7 +104,7 @@ impl MadeUp {
             recording_id: "made up".into(),
             cameras: vec!["front".into(), "wrist".into()],
             action_names: ["x", "y", "z", "turn"].map(String::from).into(),
-            workspace: Some(([0.35, -0.15, 0.05], [0.65, 0.15, 0.35])),
+            workspaces: self.workspaces,
             jpeg_quality: 85,
         };
         let (sender, receiver) = crossbeam_channel::bounded(self.events.len());
@@ -131,6 +135,18 @@ fn step(
     let tcp = tcp_pose.translation.vector;
     let small = |n: f64| (0.6 * (f64::from(index) * 0.2 + n).sin()) as f32;
     let action = Action::from_slice(&[small(0.0), small(1.0), small(2.0), wobble as f32]);
+    let arm = ArmView {
+        tcp_pose,
+        target_pose,
+        skeleton: vec![
+            [0.0, 0.0, 0.0],
+            [0.0, 0.0, 0.33],
+            [0.18 * tcp.x, tcp.y * 0.3, 0.62],
+            [tcp.x * 0.75, tcp.y * 0.8, 0.55],
+            [tcp.x, tcp.y, tcp.z + 0.12],
+            tcp.into(),
+        ],
+    };
     StepView {
         episode,
         kind,
@@ -159,16 +175,7 @@ fn step(
         },
         terminated: false,
         truncated: false,
-        tcp_pose,
-        target_pose,
-        skeleton: vec![
-            [0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.33],
-            [0.18 * tcp.x, tcp.y * 0.3, 0.62],
-            [tcp.x * 0.75, tcp.y * 0.8, 0.55],
-            [tcp.x, tcp.y, tcp.z + 0.12],
-            tcp.into(),
-        ],
+        arms: vec![arm.clone(), arm],
         timing: StepTiming {
             observe: Duration::from_micros(900),
             encode: Duration::from_micros(12_000 + 100 * u64::from(index)),
@@ -199,7 +206,7 @@ fn picture(progress: f64, camera: usize) -> Frame {
 
 /// Three demonstrations and twenty training episodes of forty steps.
 fn session() -> MadeUp {
-    let mut session = MadeUp::default();
+    let mut session = MadeUp { workspaces: vec![WORKSPACE], ..MadeUp::default() };
     for _ in 0..3 {
         session.episode(EpisodeKind::Demonstration, 40, 1..41, true);
     }
@@ -266,8 +273,8 @@ fn every_step_is_in_the_recording_once() {
         let entities = [
             "camera/front",
             "camera/wrist",
-            layout::ARM,
-            layout::TCP,
+            "cell/arm",
+            "cell/tcp",
             layout::REWARD,
             layout::PROBABILITY,
         ];
@@ -277,6 +284,16 @@ fn every_step_is_in_the_recording_once() {
         }
         assert_eq!(back.rows(layout::SUCCESS, moment::ENV_STEP), 20);
         assert_eq!(back.rows(layout::CYCLE_STEPS, moment::CELL_TIME), 3 + 15);
+    });
+}
+
+#[test]
+fn the_second_of_two_arms_is_in_the_recording_too() {
+    let both = MadeUp { workspaces: vec![WORKSPACE; 2], ..session() };
+    recorded(both, |_, back| {
+        for entity in ["cell/arm", "second/arm", "second/tcp", "second/target", "second/trail"] {
+            assert_eq!(back.rows(entity, moment::CELL_TIME), 920, "{entity}");
+        }
     });
 }
 
@@ -327,7 +344,7 @@ fn a_file_that_cannot_be_made_is_named() {
         recording_id: "made up".into(),
         cameras: Vec::new(),
         action_names: Vec::new(),
-        workspace: None,
+        workspaces: Vec::new(),
         jpeg_quality: 85,
     };
     let message = run(&receiver, &settings).unwrap_err().to_string();

@@ -50,6 +50,8 @@ pub struct World {
     stiffness: f64,
     /// Where the arm was when it was sent where.
     commands: Vec<[Pose; 2]>,
+    /// When it moved from where to where.
+    moves: Vec<(Timestamp, [Pose; 2])>,
     word: Option<(Sender<OperatorCommand>, OperatorCommand)>,
 }
 
@@ -76,6 +78,7 @@ impl Cell {
             stuck: false,
             stiffness: 1.0,
             commands: vec![],
+            moves: vec![],
             word: None,
         })))
     }
@@ -113,6 +116,10 @@ impl Cell {
 
     pub fn commands(&self) -> Vec<[Pose; 2]> {
         self.world().commands.clone()
+    }
+
+    pub fn moves(&self) -> Vec<(Timestamp, [Pose; 2])> {
+        self.world().moves.clone()
     }
 
     pub fn stops(&self) -> Vec<StopKind> {
@@ -168,6 +175,8 @@ impl Arm for Cell {
         let before = world.pose;
         world.pose = before.lerp_slerp(target.pose(), world.stiffness);
         world.commands.push([before, *target.pose()]);
+        let move_made = (world.clock.now(), [before, world.pose]);
+        world.moves.push(move_made);
         Ok(())
     }
 

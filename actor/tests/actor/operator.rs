@@ -51,7 +51,7 @@ fn pushing(ages: &[u64]) -> Rig {
     rig.config.teleop_same_max = Duration::from_millis(200);
     let cell = Cell::new(rig.clock.clone(), rig.shutdown.clone(), &["HHHHH"]);
     let (config, mut parts) = rig.parts(&cell);
-    parts.teleop = Some(Box::new(Handle { cell, ages: ages.into(), samples: 0 }));
+    parts.arms[0].teleop = Some(Box::new(Handle { cell, ages: ages.into(), samples: 0 }));
     actor::run(config, parts, rig.shutdown.clone()).expect("a run");
     rig
 }

@@ -1,19 +1,20 @@
 //! Puts cell, learner and actor together, and reads back what was recorded.
 
 use std::{
+    iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use actor::{
-    ActorConfig, ActorError, ActorParts, Coupling, Encoder, Judge, Policy, Program, StatusSlot,
-    Summary, TrainingBudget, ViewEvent, arbiter::ArbiterConfig, policy::PolicyError,
+    ActorConfig, ActorError, ActorParts, ArmParts, Coupling, Encoder, Judge, Policy, Program,
+    StatusSlot, Summary, TrainingBudget, ViewEvent, arbiter::ArbiterConfig, policy::PolicyError,
 };
 use crossbeam_channel::Receiver;
 use drivers::{
     Arm, Camera, Gate, GateLimits, GripperLimits, WorkspaceBox,
-    gate::{ForceLimits, MotionLimits},
+    gate::{ForceLimits, MotionLimits, pair},
 };
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::Rng;
@@ -21,8 +22,9 @@ use rand_chacha::ChaCha8Rng;
 use replay::{DiskStorage, storage::Storage};
 use tasks::TaskConfig;
 use wire::{
-    Action, ActionSource, EpisodeKind, Features, Frame, LearnerStep, ManualClock, Observation,
-    Outcome, PolicySnapshot, PolicyVersion, Record, RecordBody, TruncationCause, WeightsHash,
+    Action, ActionSource, Clock, EpisodeKind, Features, Frame, LearnerStep, ManualClock,
+    Observation, Outcome, PolicySnapshot, PolicyVersion, Record, RecordBody, TruncationCause,
+    WeightsHash,
 };
 
 use crate::{
@@ -54,6 +56,8 @@ pub struct Rig {
     /// There is a gripper, its commands are part of the task, the policy always opens it, and so long
     /// it takes between two changes.
     pub gripper: Option<Duration>,
+    /// The second arm of a pair; the policy moves it half as far as the first.
+    pub second: Option<Cell>,
     _folder: tempfile::TempDir,
 }
 
@@ -101,6 +105,7 @@ impl Rig {
             storage: Arc::new(DiskStorage),
             policy_x: -0.1,
             gripper: None,
+            second: None,
             _folder: folder,
         }
     }
@@ -111,11 +116,18 @@ impl Rig {
             None => "",
             Some(_) => "proprio = [\"position\", \"gripper\"]\n[action]\ngripper = \"discrete\"\n",
         };
+        let second = match self.second {
+            None => "",
+            Some(_) => {
+                "[second.reset]\nposition_m = [0.52, 0.0, 0.1]\nrandom_m = [0.01, 0.01, 0.0]\n\
+                 travel_z_m = 0.2\n"
+            }
+        };
         let text = format!(
             "name = \"test\"\ncameras = {cameras}\nepisode_steps = {}\n\
              [observation]\nimage_width = 8\nimage_height = 8\n{gripper}\
              [reset]\nposition_m = [0.5, 0.0, 0.1]\nrandom_m = [0.01, 0.01, 0.0]\n\
-             travel_z_m = 0.2\n{}\n",
+             travel_z_m = 0.2\n{second}{}\n",
             self.steps_max, self.reward
         );
         TaskConfig::from_toml(&text, "test.toml").expect("a valid task")
@@ -147,32 +159,38 @@ impl Rig {
         let mut config = self.config.clone();
         self.learner.state().demonstrations_wanted = config.program.demonstrations;
         config.camera_age_max = vec![Duration::from_millis(200); cameras.len()];
-        let (policy_x, grips) = (self.policy_x, self.gripper.is_some());
-        let gate = Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits());
-        let gate = match self.gripper {
-            None => gate,
-            Some(change_min) => {
-                let limits = GripperLimits { force_n: 20.0, speed_mps: 0.1, change_min };
-                gate.with_gripper(Box::new(cell.clone()), limits)
-            }
+        let push = Push {
+            version: PolicyVersion(0),
+            learner_step: LearnerStep(0),
+            x: self.policy_x,
+            grips: self.gripper.is_some(),
+            arms: 1 + usize::from(self.second.is_some()),
         };
+        let cells: Vec<&Cell> = iter::once(cell).chain(&self.second).collect();
+        let gates: Vec<_> = cells.iter().map(|cell| self.gate(cell)).collect();
+        if let [first, second] = gates.as_slice() {
+            pair(first, second);
+        }
+        let mut clock: Arc<dyn Clock> = self.clock.clone();
+        let mut arms = Vec::new();
+        for (gate, cell) in gates.into_iter().zip(cells) {
+            clock = gate.ticked(clock);
+            arms.push(ArmParts::new(Box::new(gate), Some(Box::new(cell.clone()))));
+        }
         let parts = ActorParts {
-            clock: gate.ticked(self.clock.clone()),
+            clock,
             host_clock: match config.coupling {
                 Coupling::Lockstep => self.clock.clone(),
                 Coupling::Threads => Arc::new(wire::SystemClock::new()),
             },
-            gate: Box::new(gate),
+            arms,
             encoder: self.camera.as_ref().map(|_| Box::new(Brightness) as Box<dyn Encoder>),
             cameras,
-            teleop: Some(Box::new(cell.clone())),
             fixture: Box::new(cell.clone()),
             success: Box::new(cell.clone()),
             link: self.learner.link(),
             storage: self.storage.clone(),
-            load_policy: Box::new(move |snapshot| {
-                Ok(Box::new(Push::new(snapshot, policy_x, grips)))
-            }),
+            load_policy: Box::new(move |snapshot| Ok(Box::new(push.of(snapshot)))),
             judge: (!self.reward.is_empty()).then(|| Box::new(cell.clone()) as Box<dyn Judge>),
             task: self.task(),
             views: self.views.clone(),
@@ -180,6 +198,17 @@ impl Rig {
             status: self.status.clone(),
         };
         (config, parts)
+    }
+
+    fn gate(&self, cell: &Cell) -> Gate<Box<dyn Arm>> {
+        let gate = Gate::new(Box::new(cell.clone()) as Box<dyn Arm>, limits());
+        match self.gripper {
+            None => gate,
+            Some(change_min) => {
+                let limits = GripperLimits { force_n: 20.0, speed_mps: 0.1, change_min };
+                gate.with_gripper(Box::new(cell.clone()), limits)
+            }
+        }
     }
 
     /// What the learner has, one word per episode.
@@ -272,17 +301,20 @@ fn limits() -> GateLimits {
     }
 }
 
-/// Pushes along -x of the base; with noise also a little along y. Opens the gripper if it has one.
+/// Pushes along -x of the base; with noise also a little along y. Opens the gripper if it has one. A second
+/// arm goes half as far.
+#[derive(Clone, Copy)]
 struct Push {
     version: PolicyVersion,
     learner_step: LearnerStep,
     x: f32,
     grips: bool,
+    arms: usize,
 }
 
 impl Push {
-    fn new(snapshot: &PolicySnapshot, x: f32, grips: bool) -> Self {
-        Self { version: snapshot.version, learner_step: snapshot.learner_step, x, grips }
+    fn of(self, snapshot: &PolicySnapshot) -> Self {
+        Self { version: snapshot.version, learner_step: snapshot.learner_step, ..self }
     }
 }
 
@@ -301,8 +333,11 @@ impl Policy for Push {
         noise: Option<&mut ChaCha8Rng>,
     ) -> Result<Action, PolicyError> {
         let y = noise.map_or(0.0, |rng| rng.random_range(-0.1..0.1));
-        let entries = [self.x, y, 0.0, 0.0, 0.0, 0.0, 1.0];
-        Ok(Action::from_slice(if self.grips { &entries } else { &entries[..6] }))
+        let width = if self.grips { 7 } else { 6 };
+        let part = |share: f32| {
+            [share * self.x, share * y, 0.0, 0.0, 0.0, 0.0, 1.0].into_iter().take(width)
+        };
+        Ok(Action([1.0, 0.5].into_iter().take(self.arms).flat_map(part).collect()))
     }
 }
 

@@ -40,6 +40,12 @@ impl GateCounts {
             .map(|(_, name, count)| (name, count))
     }
 
+    /// Of two gates together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
     /// What has been added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

@@ -132,8 +132,18 @@ impl Field {
 
 const AXES: [&str; 3] = ["x", "y", "z"];
 
-/// `position.x` and so on, in the order of the task's observation keys.
+/// `position.x` and so on, in the order of the task's observation keys, arm by arm.
 fn state_names(task: &TaskConfig) -> Vec<String> {
+    of_each_arm(task, &arm_state_names(task))
+}
+
+/// The names of an arm's part, and those of a second arm with its own prefix.
+fn of_each_arm(task: &TaskConfig, names: &[String]) -> Vec<String> {
+    let prefixes = ["", "second."].into_iter().take(task.arms());
+    prefixes.flat_map(|arm| names.iter().map(move |name| format!("{arm}{name}"))).collect()
+}
+
+fn arm_state_names(task: &TaskConfig) -> Vec<String> {
     let mut names = Vec::new();
     for key in &task.observation.proprio {
         let word = json!(key);
@@ -149,12 +159,32 @@ fn state_names(task: &TaskConfig) -> Vec<String> {
 fn action_names(task: &TaskConfig) -> Vec<String> {
     let known = ["x", "y", "z", "rotation.x", "rotation.y", "rotation.z"];
     let moved = task.action.dims.entries().iter().map(|entry| known[*entry]);
-    moved.chain(repeat_n("gripper", task.action.grippers())).map(str::to_owned).collect()
+    let names = moved.chain(repeat_n("gripper", task.action.grippers())).map(str::to_owned);
+    of_each_arm(task, &names.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_of_two_arms_has_names_of_its_own() {
+        let text = "name = \"task\"\ncameras = []\naction = { dims = \"xyz\", gripper = \"discrete\" }\n\
+                    observation = { proprio = [\"position\", \"gripper\"] }\n\
+                    reset = { position_m = [0, 0, 0], travel_z_m = 1 }\n\
+                    second = { reset = { position_m = [0, 0, 0], travel_z_m = 1 } }\n";
+        let task = TaskConfig::from_toml(text, "task").expect("a valid task");
+        let names = [action_names(&task), state_names(&task)];
+        let first =
+            [["x", "y", "z", "gripper"], ["position.x", "position.y", "position.z", "gripper.z"]];
+        for ((names, first), width) in
+            names.iter().zip(first).zip([Width::Action.of(&task), Width::Proprio.of(&task)])
+        {
+            assert_eq!(names.len(), width);
+            assert_eq!(names[..4], first);
+            assert_eq!(names[4..], first.map(|name| format!("second.{name}")));
+        }
+    }
 
     #[test]
     fn an_action_names_what_it_moves() {

@@ -2,8 +2,9 @@
 
 use std::f64::consts::PI;
 
+use super::second;
 use crate::schema::{
-    Allowed::{self, Bool, Either, Integer, List, Number, OneOf, Table, Text, Vector},
+    Allowed::{self, Bool, Either, Integer, Like, List, Number, OneOf, Table, Text, Vector},
     Key, key,
 };
 
@@ -792,6 +793,13 @@ pub(super) const KEYS: &[Key] = &[
         "",
         OneOf(&["real", "simulated"]),
         "`simulated`: the other process's time passes as this one lets it",
+    ),
+    key(
+        "second",
+        "",
+        Like(second::TABLES),
+        "the second arm of a pair: `[second.arm]`, `[second.limits]` and so on, each with the keys of the \
+         first arm's table; docs/two-arms.md",
     ),
     key("sim", "", Table, "settings of the simulated cell, checked by the simulator"),
 ];

@@ -168,3 +168,56 @@ fn weights_that_must_be_there_are_named() {
     let named = needed_files(&run("backbone.weights = \"weights/lite0.safetensors\""));
     assert_eq!(named, [Path::new("weights/lite0.safetensors")]);
 }
+
+/// What is found in a pair of the arms of these files, with `change` replaced by `to` in what is said of
+/// the second.
+fn pair(change: &str, to: &str) -> Vec<String> {
+    let limits = "{ workspace_min_m = [0.44, -0.06, 0.0], workspace_max_m = [0.56, 0.06, 0.12] }";
+    let reset = "{ position_m = [0.5, 0.0, 0.07], travel_z_m = 0.1 }";
+    let cell = format!("{CELL}[second]\nlimits = {limits}\nteleop = {{ driver = \"scripted\" }}\n");
+    let task = format!("{TASK}[second]\nreset = {reset}\n");
+    assert!(cell.contains(change) || task.contains(change));
+    let cell = CellConfig::from_toml(&cell.replace(change, to), "cell").expect("a valid cell");
+    let task = TaskConfig::from_toml(&task.replace(change, to), "task").expect("a valid task");
+    let run = RunConfig::from_toml("", "run").expect("a valid run");
+    examine(&cell, &task, &run).iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn found_in_pair(change: &str, to: &str, what: &str) {
+    let found = pair(change, to);
+    assert!(found.iter().any(|found| found.contains(what)), "{what}: {found:#?}");
+}
+
+#[test]
+fn each_arm_of_a_pair_is_held_against_its_own_limits() {
+    assert_eq!(pair("", ""), [""; 0]);
+    let second = "position_m = [0.5, 0.0, 0.07], travel_z_m = 0.1";
+    found_in_pair(
+        second,
+        "position_m = [0.9, 0.0, 0.07], travel_z_m = 0.1",
+        "error: second arm: start positions reach x 0.9000",
+    );
+    found_in_pair(
+        second,
+        "position_m = [0.5, 0.0, 0.07], travel_z_m = 0.1, speed_mps = 0.9",
+        "warning: second arm: the speed of a reset",
+    );
+    let handless = "teleop = { driver = \"scripted\" }\n";
+    found_in_pair(&format!("{handless}[limits]"), "[limits]", "one of the two arms has no teleop");
+}
+
+#[test]
+fn a_pair_of_arms_needs_a_task_for_two_and_the_other_way_round() {
+    found_in_pair(
+        "[second]\nreset = { position_m = [0.5, 0.0, 0.07], travel_z_m = 0.1 }\n",
+        "",
+        "error: cell cell has two arms, and task task is for one: it lacks [second.reset]. Add",
+    );
+    let limits = "{ workspace_min_m = [0.44, -0.06, 0.0], workspace_max_m = [0.56, 0.06, 0.12] }";
+    found_in_pair(
+        &format!("[second]\nlimits = {limits}\nteleop = {{ driver = \"scripted\" }}\n"),
+        "",
+        "error: task task is for two arms, and cell cell has one: it lacks [second.arm]. Add",
+    );
+}

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crate::schema::{
-    Allowed::{self, Bool, Integer, List, Number, OneOf, Text, Vector},
+    Allowed::{self, Bool, Integer, Like, List, Number, OneOf, Text, Vector},
     Key, key,
 };
 
@@ -18,6 +18,9 @@ const PROPRIO: Allowed = OneOf(&[
     "rotation-lag",
     "gripper",
 ]);
+
+/// What a task says of the second arm alone.
+pub(super) const SECOND_TABLES: &[&str] = &["reset"];
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "", Text, "what people call the task").required(),
@@ -138,6 +141,13 @@ pub(super) const KEYS: &[Key] = &[
         "steps",
         Integer(1, 10_000),
         "a reset that takes more steps is given up with an error",
+    ),
+    key(
+        "second",
+        "",
+        Like(SECOND_TABLES),
+        "makes it a task for two arms: `[second.reset]` says where the second begins, with the keys of \
+         `[reset]`; all else holds for both",
     ),
     key(
         "reward.kind",
