@@ -16,7 +16,6 @@ use crate::{
     gripper::SimGripper,
     operator::ScriptedOperator,
     renderer::Renderer,
-    scene::Preset,
     truth::Truth,
     truth_log::TruthLog,
     world::{self, SharedWorld, World},

@@ -42,8 +42,11 @@ pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Fin
             findings.extend(long_way(&host, longest));
         }
     }
-    if cell.arm.driver == ArmDriver::Franka {
-        findings.extend(real_time(&RealTime::of_this_machine(), asks_for_real_time(cell)));
+    let arms = cell.arm_cells();
+    let frankas: Vec<_> = arms.iter().filter(|one| one.arm.driver == ArmDriver::Franka).collect();
+    if !frankas.is_empty() {
+        let asked_for = frankas.iter().any(|one| asks_for_real_time(one));
+        findings.extend(real_time(&RealTime::of_this_machine(), asked_for));
     }
     let has_others = run.link.insecure || run.link.certificates.is_some();
     if has_others && is_clock_adrift() {

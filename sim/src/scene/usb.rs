@@ -107,7 +107,8 @@ pub(super) fn furnishing() -> Furnishing {
             ("handle_z", (2.0 * PLUG_HALF_M[2] + HANDLE_HALF_M[2]).to_string()),
         ],
     );
-    let [tool, coupling] = pick_cube::gripper(&(WRIST.camera("wrist") + &WRIST_2.camera("wrist-2")));
+    let [tool, coupling] =
+        pick_cube::gripper(&(WRIST.camera("wrist") + &WRIST_2.camera("wrist-2")));
     let piece = port.mjcf() + &holder.mjcf() + &stick;
     Furnishing { camera: SIDE.camera("side"), tool, piece, coupling }
 }

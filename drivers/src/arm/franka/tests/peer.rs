@@ -163,7 +163,10 @@ fn tried(test: impl Fn(Arc<StallingClock>)) {
         if left == 0 || !clock.was_held_up() {
             resume_unwind(panic);
         }
-        _ = writeln!(stderr(), "franka: the machine held the loop of 1 ms up, and the test is tried again");
+        _ = writeln!(
+            stderr(),
+            "franka: the machine held the loop of 1 ms up, and the test is tried again"
+        );
     }
 }
 
