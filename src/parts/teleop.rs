@@ -154,7 +154,7 @@ pub fn examine(config: &TeleopConfig) -> Vec<Finding> {
         TeleopDriver::Gamepad if !gamepad::denied(&Places::default()).is_empty() => {
             format!("One is there that may not be read: {}", gamepad::PERMISSION_REMEDY)
         }
-        _ => "`reins probe` lists what is there; teleop.driver = \"none\" goes without".to_owned(),
+        _ => "Say teleop.driver = \"none\" to go without".to_owned(),
     };
     vec![Finding::new(Severity::Error, format!("the teleop device: {error:#}"), remedy)]
 }
