@@ -62,7 +62,7 @@ fn keys_that_nobody_knows() {
         "cameras = [\"wrist\"]",
         "cameras = [\"wrist\"]\ncollision = true",
         "task.toml:3: collision = true is not a key that reins knows. Leave it out; known here \
-         are name, step_rate_hz, episode_steps, cameras, observation, action, reset, reward",
+         are name, step_rate_hz, episode_steps, cameras, observation, action, reset, second, reward",
     );
     task(
         "cameras = [\"wrist\"]",

@@ -16,7 +16,7 @@ use wire::{
 use super::{Host, homing};
 use crate::{
     Compliance, GuardedArm, StopKind,
-    arm::{ArmError, ArmMode, ArmState},
+    arm::{ArmError, ArmMode, ArmState, Jacobian},
     gate::Command,
     serl_http::routes,
 };
@@ -51,19 +51,22 @@ impl From<ArmError> for Failure {
     }
 }
 
+/// So often an arm is asked that has moved on while it was.
+const LOOKS: usize = 5;
+
 pub type Answer = Result<Said, Failure>;
 type Route = (&'static str, fn(&Host, &[u8]) -> Answer);
 
 /// Answered at once.
 pub const QUICK: &[Route] = &[
     (routes::GET_STATE, |host, _| {
-        let state = host.arm.state()?.value;
+        let moment = host.moment()?;
         let mut said = Map::new();
         for key in ["pose", "vel", "force", "torque", "q", "dq", "jacobian"] {
-            said.insert(key.into(), host.told(&state, key));
+            said.insert(key.into(), moment.told(key));
         }
         // A cell without a gripper says 0, as the server of the egg-flip example does.
-        said.insert("gripper_pos".into(), json!(state.gripper.unwrap_or(0.0)));
+        said.insert("gripper_pos".into(), json!(moment.state.gripper.unwrap_or(0.0)));
         Ok(Said::Json(Value::Object(said)))
     }),
     (routes::GET_POS, |host, _| host.one("pose")),
@@ -178,15 +181,15 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(Failure::server)
 }
 
-impl Host {
-    fn one(&self, key: &str) -> Answer {
-        let state = self.arm.state()?.value;
-        let mut said = Map::new();
-        said.insert(key.into(), self.told(&state, key));
-        Ok(Said::Json(Value::Object(said)))
-    }
+/// What the arm measures and its Jacobian there.
+struct Moment {
+    state: ArmState,
+    jacobian: Option<Jacobian>,
+}
 
-    fn told(&self, state: &ArmState, key: &str) -> Value {
+impl Moment {
+    fn told(&self, key: &str) -> Value {
+        let state = &self.state;
         let three = |v: Vector3<f64>| json!([v.x, v.y, v.z]);
         // What the tool exerts, in its own frame.
         let of_tool = |pick: fn(&Wrench) -> Vector3<f64>| {
@@ -209,7 +212,7 @@ impl Host {
             "dq" => json!(state.joint_velocities),
             _ => {
                 let columns = state.joints.len();
-                let rows: Vec<Vec<f64>> = match self.arm.jacobian() {
+                let rows: Vec<Vec<f64>> = match &self.jacobian {
                     Some(jacobian) => {
                         jacobian.row_iter().map(|row| row.iter().copied().collect()).collect()
                     }
@@ -218,6 +221,29 @@ impl Host {
                 json!(rows)
             }
         }
+    }
+}
+
+impl Host {
+    fn one(&self, key: &str) -> Answer {
+        let mut said = Map::new();
+        said.insert(key.into(), self.moment()?.told(key));
+        Ok(Said::Json(Value::Object(said)))
+    }
+
+    /// Of one moment, unless the arm has a new state each time that it is asked.
+    fn moment(&self) -> Result<Moment, ArmError> {
+        let mut state = self.arm.state()?;
+        let mut jacobian = self.arm.jacobian();
+        for _ in 0..LOOKS {
+            let after = self.arm.state()?;
+            if after.at == state.at {
+                break;
+            }
+            state = after;
+            jacobian = self.arm.jacobian();
+        }
+        Ok(Moment { state: state.value, jacobian })
     }
 
     fn gripper(&self) -> MutexGuard<'_, GripperCommand> {
