@@ -65,7 +65,7 @@ fn the_pair_of_arms_fits_its_task() {
 fn the_pairs_with_a_gripper_fit() {
     check_pair("sim-pick-cube", "pick-cube", (10, 4), &["front", "wrist"]);
     check_pair("sim-pick-cube-random", "pick-cube", (10, 4), &["front", "wrist"]);
-    check_pair("sim-usb", "usb-insertion", (25, 5), &["wrist", "wrist-2"]);
+    check_pair("sim-usb", "usb-insertion", (19, 5), &["wrist", "wrist-2"]);
 }
 
 #[test]
