@@ -37,12 +37,12 @@ pub fn examine(cell: &CellConfig, task: &TaskConfig, run: &RunConfig) -> Vec<Fin
             "Make room, or work in a folder that is yours",
         )],
     };
-    for (host, port) in cell.arm_cells().iter().filter_map(robot) {
+    let arms = cell.arm_cells();
+    for (host, port) in arms.iter().filter_map(robot) {
         if let Some(longest) = way_to(&host, port) {
             findings.extend(long_way(&host, longest));
         }
     }
-    let arms = cell.arm_cells();
     let frankas: Vec<_> = arms.iter().filter(|one| one.arm.driver == ArmDriver::Franka).collect();
     if !frankas.is_empty() {
         let asked_for = frankas.iter().any(|one| asks_for_real_time(one));

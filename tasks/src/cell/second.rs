@@ -96,26 +96,14 @@ impl CellConfig {
         let is_simulated = second.arm.driver == ArmDriver::Sim;
         let of_world = is_simulated && self.fixture.driver == FixtureDriver::Sim;
         let sensed = is_simulated && self.success.driver == SuccessDriver::Sim;
-        let SecondConfig {
-            arm,
-            gripper,
-            limits,
-            teleop,
-            serl_http,
-            ur,
-            xarm,
-            franka,
-            so101,
-            robotiq,
-            sim,
-        } = (**second).clone();
+        let own = (**second).clone();
         let alone = Self {
             name: self.name.clone(),
-            arm,
-            gripper,
-            limits,
+            arm: own.arm,
+            gripper: own.gripper,
+            limits: own.limits,
             cameras: theirs,
-            teleop,
+            teleop: own.teleop,
             fixture: FixtureConfig {
                 driver: if of_world { FixtureDriver::Sim } else { FixtureDriver::Person },
                 ..self.fixture.clone()
@@ -123,15 +111,15 @@ impl CellConfig {
             success: SuccessConfig {
                 driver: if sensed { SuccessDriver::Sim } else { SuccessDriver::None },
             },
-            serl_http,
-            ur,
-            xarm,
-            franka,
-            so101,
-            robotiq,
+            serl_http: own.serl_http,
+            ur: own.ur,
+            xarm: own.xarm,
+            franka: own.franka,
+            so101: own.so101,
+            robotiq: own.robotiq,
             device: None,
             second: None,
-            sim,
+            sim: own.sim,
         };
         vec![Self { cameras, second: None, ..self.clone() }, alone]
     }
