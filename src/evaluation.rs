@@ -1,22 +1,24 @@
 //! Measures a policy on episodes it has never seen, without a person and without a learner.
 
+mod link;
+mod under_way;
+
 use std::{
     fs,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
-    time::Duration,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use actor::{Coupling, Program, Punctuality, StatusSlot};
 use anyhow::{Context, ensure};
 use replay::DiskStorage;
 use serde::{Deserialize, Serialize};
-use wire::{
-    ActorRequest, EpisodeKind, LearnerReply, Pace, PolicySnapshot, Record, RecordBody,
-    RecordPosition, Refusal, Welcome,
-    transport::{LearnerLink, LinkError, LinkState},
-};
+use wire::{ActorId, PolicySnapshot};
 
+use self::{
+    link::EvaluationLink,
+    under_way::{Subject, UnderWay},
+};
 use crate::{
     parts::{
         actor::{self as actor_parts, Networks, Recording},
@@ -25,7 +27,7 @@ use crate::{
     },
     report::EpisodeFigures,
     run_dir::{Configuration, RunDir},
-    truth::Truth,
+    view::{self, Recorder},
 };
 
 /// Added to the seed, so that no episode of a training run comes again.
@@ -48,13 +50,15 @@ pub struct Measured {
     pub seed: u64,
     pub sampled: bool,
     pub policy_version: u64,
-    /// Unknown in evaluations of older versions.
+    /// Of the process that ended it; unknown in evaluations of older versions.
     #[serde(default)]
     pub punctuality: Option<Punctuality>,
     pub episodes: Vec<EpisodeFigures>,
 }
 
-/// Runs the evaluation and keeps its figures and recording in the run's folder.
+/// Runs the evaluation and keeps its figures and recording in the run's folder, in the place of those of
+/// the last one of its name. One that was cut short goes on; until it has all its episodes the last one
+/// stands.
 pub fn run(
     run_dir: &RunDir,
     configuration: &Configuration,
@@ -62,21 +66,21 @@ pub fn run(
     evaluation: &Evaluation,
     shutdown: Arc<AtomicBool>,
 ) -> anyhow::Result<Measured> {
-    let folder = run_dir.evaluation(evaluation.name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("removing the old evaluation {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let Configuration { cell, task, run, .. } = configuration;
     let (device, _) = networks::prepare_device(run, run.threads.actor)?;
     let networks = Networks::load(configuration, device)?;
     check_backbone(policy, &networks)?;
-    let link = Arc::new(EvaluationLink::new(policy.clone()));
+    let subject = Subject::new(evaluation, configuration, policy);
+    let (under_way, so_far) = UnderWay::open(&run_dir.evaluation(evaluation.name), &subject)?;
+    if !so_far.episodes.is_empty() {
+        let measured = so_far.episodes.len();
+        tracing::info!(measured, "an evaluation that was cut short goes on");
+    }
+    let link = Arc::new(EvaluationLink::new(policy.clone(), under_way.clone(), so_far));
     let seed = evaluation.seed.wrapping_add(SEED_OFFSET);
     let id = format!("{}-eval-{}", run_dir.recording_id()?, evaluation.name);
-    let settings = actor_parts::settings_at(folder.join("actor.rrd"), id, configuration)?;
-    let recording = Recording::start(settings)?;
+    let recording = view::next_recording(under_way.folder(), Recorder::Actor(ActorId::default()));
+    let recording = Recording::start(actor_parts::settings_at(recording, id, configuration)?)?;
     let status = StatusSlot::default();
     let parts = actor_parts::parts(
         configuration,
@@ -94,14 +98,19 @@ pub fn run(
         ..actor_parts::config(
             &run_dir.name(),
             configuration,
-            &folder.join("outbox"),
+            &under_way.folder().join("outbox"),
             program,
             Coupling::Lockstep,
         )
     };
     let acted = actor::run(config, parts, shutdown).context("evaluating");
     recording.finish()?;
-    acted?;
+    let done = acted?.progress.evaluations;
+    ensure!(
+        done >= evaluation.episodes,
+        "interrupted after {done} of {} episodes; the same command goes on",
+        evaluation.episodes
+    );
     let measured = Measured {
         seed: evaluation.seed,
         sampled: evaluation.sampled,
@@ -109,9 +118,7 @@ pub fn run(
         punctuality: Some(status.get().punctuality),
         episodes: link.take_figures(),
     };
-    let path = folder.join("episodes.json");
-    fs::write(&path, serde_json::to_string_pretty(&measured)?)
-        .with_context(|| format!("writing {}", path.display()))?;
+    under_way.finish(&measured)?;
     Ok(measured)
 }
 
@@ -130,108 +137,10 @@ fn check_backbone(policy: &PolicySnapshot, networks: &Networks) -> anyhow::Resul
 
 /// The figures of an evaluation that was made before; `None` if there was none.
 pub fn read(folder: &Path) -> anyhow::Result<Option<Measured>> {
-    let path = folder.join("episodes.json");
+    let path = folder.join(under_way::EPISODES);
     if !path.exists() {
         return Ok(None);
     }
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("reading {}", path.display())).map(Some)
-}
-
-/// Stands in for a learner: hands out one policy, counts episodes, learns nothing.
-#[derive(Debug)]
-struct EvaluationLink {
-    pace: Pace,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    policy: Option<PolicySnapshot>,
-    episodes: Vec<EpisodeFigures>,
-    through: Option<RecordPosition>,
-    /// Of the episode under way.
-    truth: Truth,
-}
-
-impl EvaluationLink {
-    fn new(policy: PolicySnapshot) -> Self {
-        let pace = Pace {
-            learner_step: policy.learner_step,
-            policy_version: policy.version,
-            finished: true,
-            ..Pace::default()
-        };
-        let inner = Inner {
-            policy: Some(policy),
-            episodes: Vec::new(),
-            through: None,
-            truth: Truth::default(),
-        };
-        Self { pace, inner: Mutex::new(inner) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_figures(&self) -> Vec<EpisodeFigures> {
-        std::mem::take(&mut self.lock().episodes)
-    }
-}
-
-impl LearnerLink for EvaluationLink {
-    fn request(&self, request: &ActorRequest, _: Duration) -> Result<LearnerReply, LinkError> {
-        let mut inner = self.lock();
-        Ok(match request {
-            ActorRequest::Hello(_) => {
-                LearnerReply::Welcome(Welcome { through: inner.through, pace: self.pace })
-            }
-            ActorRequest::Append(append) => {
-                for record in &append.records {
-                    inner.take(record);
-                }
-                match inner.through {
-                    Some(through) => LearnerReply::Appended { through, pace: self.pace },
-                    None => LearnerReply::Refused(Refusal::Gap { expected_after: None }),
-                }
-            }
-            ActorRequest::Goodbye(_) => LearnerReply::Farewell,
-        })
-    }
-
-    fn take_policy(&self) -> Option<PolicySnapshot> {
-        self.lock().policy.take()
-    }
-
-    fn pace(&self) -> Option<Pace> {
-        Some(self.pace)
-    }
-
-    fn state(&self) -> LinkState {
-        LinkState::Connected
-    }
-}
-
-impl Inner {
-    fn take(&mut self, record: &Record) {
-        self.through = Some(record.position);
-        if let RecordBody::Step(step) = &record.body {
-            self.truth.add(&step.judgement);
-        }
-        if let RecordBody::EpisodeEnd(end) = &record.body {
-            let truth = std::mem::take(&mut self.truth).known();
-            self.episodes.push(EpisodeFigures {
-                index: record.position.episode.0,
-                kind: EpisodeKind::Evaluation,
-                steps: end.steps,
-                human_steps: end.human_steps,
-                interventions: end.interventions,
-                outcome: end.outcome,
-                env_step: 0,
-                minutes: 0.0,
-                truth,
-            });
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod link_threads;
 mod parts;
 mod probe;
 mod progress;
+mod replace_folder;
 mod report;
 mod results;
 mod run_dir;

@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use learner::metrics::MetricsLine;
+use replay::{DiskStorage, storage::write_atomically};
 
 pub use self::{
     curves::{CurvePoint, EpisodeFigures, training_curve},
@@ -84,8 +85,10 @@ pub fn write(run_dir: &Path, data: &ReportData) -> Result<Summary> {
     Ok(summary)
 }
 
+/// A file in the place of an older one, whole at any moment.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+    write_atomically(&DiskStorage, path, bytes)
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]

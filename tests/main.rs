@@ -15,6 +15,7 @@ mod faults;
 mod ground_truth;
 mod ground_truth_spoilt;
 mod imitation;
+mod kills;
 mod link;
 mod link_cuts;
 mod lockstep_resume;

@@ -1,18 +1,17 @@
 //! Adds the episodes of a later run in which the classifier was wrong to the labels that it is trained
 //! on, as a journal of their own: the labels are in it, so the run may go away.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, ensure};
 use replay::{Journal, JournalConfig};
 use wire::{Mark, Record, RecordBody};
 
 use super::{episodes, measure::Instrument};
-use crate::run_dir::RunDir;
+use crate::{
+    replace_folder::{remove_folder, replace_folder},
+    run_dir::RunDir,
+};
 
 /// A folder that is being written.
 const UNFINISHED: &str = ".unfinished";
@@ -44,7 +43,7 @@ pub fn run(
     let threshold = instrument.threshold();
     let place = labels.amended().join(run.name());
     let unfinished = place.with_file_name(format!("{}{UNFINISHED}", run.name()));
-    remove(&unfinished)?;
+    remove_folder(&unfinished)?;
     let mut journal: Option<Journal> = None;
     let mut amended = Amended::default();
     episodes::for_each(&run.journal(), |mut episode| {
@@ -77,7 +76,7 @@ pub fn run(
     })?;
     drop(journal);
     if amended.episodes > 0 {
-        put(&unfinished, &place)?;
+        replace_folder(&unfinished, &place)?;
     }
     Ok(amended)
 }
@@ -90,24 +89,5 @@ fn mark(episode: &mut [Record], truths: &[Option<u8>]) {
     });
     for (step, label) in steps.zip(truths) {
         step.judgement.mark = label.map(Mark::Class);
-    }
-}
-
-/// The new folder in the old one's place; a kill leaves one of them.
-fn put(new: &Path, place: &Path) -> anyhow::Result<()> {
-    let old = PathBuf::from(format!("{}.old{UNFINISHED}", place.display()));
-    remove(&old)?;
-    if place.exists() {
-        fs::rename(place, &old).with_context(|| format!("moving {} away", place.display()))?;
-    }
-    fs::rename(new, place).with_context(|| format!("making {}", place.display()))?;
-    remove(&old)
-}
-
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match folder.exists() {
-        true => fs::remove_dir_all(folder)
-            .with_context(|| format!("removing what is left of {}", folder.display())),
-        false => Ok(()),
     }
 }

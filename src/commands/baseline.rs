@@ -11,7 +11,7 @@ use learner::{
 };
 use nets::architecture::HeadSpec;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use replay::{DiskStorage, ReplayStore, journal};
+use replay::{DiskStorage, ReplayStore, journal, storage::write_atomically};
 use wire::{EpisodeKind, RecordBody, WeightsHash, codec};
 
 use crate::{
@@ -73,7 +73,7 @@ pub fn train(
     let config = CloningConfig { updates, batch: run.learner.batch as usize, device };
     let (policy, loss) = clone_demonstrations(state, &store, &mut cache, config, &mut rng)?;
     let path = run_dir.baseline();
-    std::fs::write(&path, codec::encode(&policy)?)
+    write_atomically(&DiskStorage, &path, &codec::encode(&policy)?)
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(loss)
 }
