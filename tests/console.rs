@@ -17,7 +17,7 @@ use crate::support::{
 
 const CELL: &str = include_str!("../configs/cells/sim-ram.toml");
 const TASK: &str = include_str!("../configs/tasks/ram-insert.toml");
-const RUN: &str = "page";
+pub const RUN: &str = "page";
 
 /// A cell, a learner, and a scripted operator who demonstrates and then never lifts a hand.
 pub struct Scene {

@@ -3,9 +3,15 @@
 
 use std::{env, path::PathBuf, thread, time::Duration};
 
+use wire::{ActionSource, ActorId, EpisodeKind, Outcome, RecordBody, RewardSource};
+
 use crate::{
-    console::{HOLD_WITHIN, SLACK, Scene, time_to_hold},
-    support::browser::{self, Browser},
+    console::{self, HOLD_WITHIN, SLACK, Scene, time_to_hold},
+    support::{
+        CELL, Workplace,
+        browser::{self, Browser},
+        page,
+    },
 };
 
 const DESKTOP: [u32; 2] = [1440, 1150];
@@ -85,6 +91,67 @@ fn a_person_at_a_browser_drives_pauses_and_is_lost() {
     actor.signal("TERM");
     actor.finish();
     drop(device);
+    let records = scene.workplace.run(console::RUN).records_of(ActorId(0));
+    let mut kind = EpisodeKind::Demonstration;
+    let driven = records.iter().filter(|record| match &record.body {
+        RecordBody::EpisodeStart(start) => {
+            kind = start.kind;
+            false
+        }
+        RecordBody::Step(step) => {
+            kind == EpisodeKind::Training && step.source == ActionSource::Human
+        }
+        RecordBody::EpisodeEnd(_) | RecordBody::Revision(_) => false,
+    });
+    assert!(driven.count() > 0, "nobody took over in training");
+}
+
+/// Nobody else has a hand: the first is driven, said to be a success and discarded, the second is said to
+/// have failed and kept all the same.
+#[test]
+fn a_person_at_a_browser_demonstrates() {
+    let Some(program) = chromium() else { return };
+    let workplace = Workplace::new();
+    let cell = CELL.replace("[teleop]\ndriver = \"scripted\"\n", "");
+    assert_ne!(cell, CELL);
+    workplace.write("cell.toml", &cell);
+    let record = ["record", "--console", "0", "--episodes", "1"];
+    let (process, address) = page::serve(workplace.reins_on_run(&record, "shown"));
+    let mut page = Browser::open(&program, &address, DESKTOP);
+    page.wait_for("page.unlocked && page.scene !== null");
+    page.press("t");
+    for (number, mark, word) in [(0, "g", "c"), (1, "b", "y")] {
+        let episode = format!("page.scene.episode && page.scene.episode.number === {number}");
+        page.wait_for(&format!("{episode} && page.scene.kept === null"));
+        page.key_down("r");
+        page.wait_for("page.scene.driver === 'human' && page.scene.episode.steps > 5");
+        page.key_up("r");
+        page.press(mark);
+        page.wait_for(&format!("{episode} && page.scene.kept === {}", mark == "g"));
+        let shown = "document.querySelector('[data-say=\"keep\"]').hidden === false";
+        page.wait_for(shown);
+        assert!(page.errors.is_empty(), "{:?}", page.errors);
+        page.press(word);
+    }
+    process.finish();
+    let records = workplace.run("shown").records_of(ActorId(0));
+    let (mut ends, mut words, mut driven) = (Vec::new(), Vec::new(), [0, 0]);
+    for record in &records {
+        match &record.body {
+            RecordBody::Step(step) => {
+                driven[record.position.episode.0 as usize] +=
+                    u32::from(step.source == ActionSource::Human);
+                let says = step.judgement.source == RewardSource::Person;
+                assert_eq!(step.reward > 0.0, step.terminated && says && ends.is_empty());
+            }
+            RecordBody::EpisodeEnd(end) => ends.push(end.outcome),
+            RecordBody::Revision(revision) => words.push(revision.outcome),
+            RecordBody::EpisodeStart(_) => {}
+        }
+    }
+    assert!(driven.iter().all(|steps| *steps > 4), "{driven:?}");
+    assert_eq!(ends, [Outcome::Success, Outcome::Failure]);
+    assert_eq!(words, [Outcome::Unknown, Outcome::Success]);
 }
 
 /// An episode of training has begun a moment ago.
@@ -131,7 +198,13 @@ fn photographs() {
     };
     let program = browser::find().expect("a Chromium");
     let mut page = Browser::open(&program, &address, DESKTOP);
-    page.wait_for("page.unlocked && page.scene !== null && page.curves !== null");
+    page.wait_for("page.unlocked && page.scene !== null");
+    if page.ask("page.scene.demonstrations_wanted > 0") == true {
+        page.wait_for("page.scene.kept === true");
+        page.photograph(&folder.join("console-review.png"));
+        return;
+    }
+    page.wait_for("page.curves !== null");
     page.wait_for(TRAINS);
     page.photograph(&folder.join("console-desktop.png"));
     page.press("t");
