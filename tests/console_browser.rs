@@ -3,12 +3,12 @@
 
 use std::{env, path::PathBuf, thread, time::Duration};
 
-use wire::{ActionSource, ActorId, EpisodeKind, Outcome, RecordBody, RewardSource};
+use wire::{ActionSource, ActorId, EpisodeKind, GripperCommand, Outcome, RecordBody, RewardSource};
 
 use crate::{
     console::{self, HOLD_WITHIN, SLACK, Scene, time_to_hold},
     support::{
-        CELL, Workplace,
+        Workplace,
         browser::{self, Browser},
         page,
     },
@@ -106,7 +106,10 @@ fn a_person_at_a_browser_drives_pauses_and_is_lost() {
     assert!(driven.count() > 0, "nobody took over in training");
 }
 
-/// Nobody else has a hand: the first is driven, said to be a success and discarded, the second is said to
+const CELL: &str = include_str!("../configs/cells/sim-pick-cube.toml");
+const TASK: &str = include_str!("../configs/tasks/pick-cube.toml");
+
+/// Nobody else has a hand: the first is driven, the gripper too, said to be a success and discarded, the second is said to
 /// have failed and kept all the same.
 #[test]
 fn a_person_at_a_browser_demonstrates() {
@@ -115,6 +118,7 @@ fn a_person_at_a_browser_demonstrates() {
     let cell = CELL.replace("[teleop]\ndriver = \"scripted\"\n", "");
     assert_ne!(cell, CELL);
     workplace.write("cell.toml", &cell);
+    workplace.write("task.toml", TASK);
     let record = ["record", "--console", "0", "--episodes", "1"];
     let (process, address) = page::serve(workplace.reins_on_run(&record, "shown"));
     let mut page = Browser::open(&program, &address, DESKTOP);
@@ -125,6 +129,8 @@ fn a_person_at_a_browser_demonstrates() {
         page.wait_for(&format!("{episode} && page.scene.kept === null"));
         page.key_down("r");
         page.wait_for("page.scene.driver === 'human' && page.scene.episode.steps > 5");
+        page.press("m");
+        page.wait_for("page.scene.episode.steps > 10");
         page.key_up("r");
         page.press(mark);
         page.wait_for(&format!("{episode} && page.scene.kept === {}", mark == "g"));
@@ -135,12 +141,18 @@ fn a_person_at_a_browser_demonstrates() {
     }
     process.finish();
     let records = workplace.run("shown").records_of(ActorId(0));
-    let (mut ends, mut words, mut driven) = (Vec::new(), Vec::new(), [0, 0]);
+    let (mut ends, mut words) = (Vec::new(), Vec::new());
+    let (mut driven, mut closed) = ([0, 0], [0, 0]);
     for record in &records {
         match &record.body {
             RecordBody::Step(step) => {
-                driven[record.position.episode.0 as usize] +=
-                    u32::from(step.source == ActionSource::Human);
+                let episode = record.position.episode.0 as usize;
+                if let Some(action) = &step.human_action {
+                    driven[episode] += 1;
+                    let entry = action.as_slice().last().unwrap();
+                    let says = GripperCommand::from_entry(*entry);
+                    closed[episode] += u32::from(says == GripperCommand::Close);
+                }
                 let says = step.judgement.source == RewardSource::Person;
                 assert_eq!(step.reward > 0.0, step.terminated && says && ends.is_empty());
             }
@@ -150,6 +162,7 @@ fn a_person_at_a_browser_demonstrates() {
         }
     }
     assert!(driven.iter().all(|steps| *steps > 4), "{driven:?}");
+    assert!(closed.iter().all(|steps| (1..5).contains(steps)), "{closed:?}");
     assert_eq!(ends, [Outcome::Success, Outcome::Failure]);
     assert_eq!(words, [Outcome::Unknown, Outcome::Success]);
 }
@@ -199,7 +212,7 @@ fn photographs() {
     let program = browser::find().expect("a Chromium");
     let mut page = Browser::open(&program, &address, DESKTOP);
     page.wait_for("page.unlocked && page.scene !== null");
-    if page.ask("page.scene.demonstrations_wanted > 0") == true {
+    if page.ask("page.scene.demonstrations < page.scene.demonstrations_wanted") == true {
         page.wait_for("page.scene.kept === true");
         page.photograph(&folder.join("console-review.png"));
         return;

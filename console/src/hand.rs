@@ -11,10 +11,13 @@ use std::{
     time::Duration,
 };
 
-use wire::Timestamp;
+use wire::{GripperCommand, Timestamp};
 
 /// How long one push moves the arm at most. Pages speak fifty times a second while they push.
 pub const DEAD_MAN: Duration = Duration::from_millis(150);
+
+/// A press of a gripper's key counts once, if it is looked at within this time.
+const PRESS_LASTS: Duration = Duration::from_millis(250);
 
 /// A page that is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,14 @@ pub struct PageId(pub u64);
 
 /// Linear and angular, base frame, in [-1, 1].
 pub type Push = [f64; 6];
+
+/// What a page's hand does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Does {
+    /// `None` at rest.
+    pub push: Option<Push>,
+    pub gripper: GripperCommand,
+}
 
 /// Why a hand is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +66,7 @@ pub enum Says {
     Nothing,
     Push {
         push: Push,
+        gripper: GripperCommand,
         age: Duration,
     },
     /// In charge, and at rest.
@@ -66,9 +78,10 @@ pub enum Says {
 struct Grip {
     page: PageId,
     heard_at: Timestamp,
-    /// `None` at rest.
-    push: Option<Push>,
+    does: Does,
     pushed_at: Timestamp,
+    /// What the gripper is told, and nobody has looked at yet.
+    pressed: Option<(GripperCommand, Timestamp)>,
     gone: Option<Loss>,
 }
 
@@ -92,14 +105,17 @@ impl Hand {
         Self { grip: None, rest_max }
     }
 
-    /// A page says what its hand does; `None` at rest.
-    pub fn hear(&mut self, now: Timestamp, page: PageId, push: Option<Push>) -> Result<(), Busy> {
-        match (&mut self.grip, push) {
+    /// A page says what its hand does.
+    pub fn hear(&mut self, now: Timestamp, page: PageId, does: Does) -> Result<(), Busy> {
+        let presses = does.gripper != GripperCommand::Stay;
+        let pressed = presses.then_some((does.gripper, now));
+        match (&mut self.grip, does.push) {
             (Some(grip), _) if grip.page == page => {
                 grip.heard_at = now;
                 grip.gone = None;
-                grip.push = push;
-                if push.is_some() {
+                grip.does = does;
+                grip.pressed = pressed.or(grip.pressed);
+                if does.push.is_some() {
                     grip.pushed_at = now;
                 }
                 if now.since(grip.pushed_at) > self.rest_max {
@@ -110,7 +126,8 @@ impl Hand {
             // Rest is what every page says when nobody touches it: it takes nothing over.
             (_, None) => {}
             (grip, Some(_)) => {
-                *grip = Some(Grip { page, heard_at: now, push, pushed_at: now, gone: None });
+                let new = Grip { page, heard_at: now, does, pushed_at: now, pressed, gone: None };
+                *grip = Some(new);
             }
         }
         Ok(())
@@ -135,11 +152,15 @@ impl Hand {
         }
     }
 
-    pub fn says(&self, now: Timestamp) -> Says {
-        let Some(grip) = &self.grip else { return Says::Nothing };
-        match (grip.loss(now), grip.push) {
+    /// A key of the gripper that was pressed and let go of since the last look is told once.
+    pub fn says(&mut self, now: Timestamp) -> Says {
+        let Some(grip) = &mut self.grip else { return Says::Nothing };
+        let pressed = grip.pressed.take().filter(|(_, at)| now.since(*at) <= PRESS_LASTS);
+        let gripper = pressed.map_or(GripperCommand::Stay, |(command, _)| command);
+        let push = grip.does.push.or(pressed.map(|_| Push::default()));
+        match (grip.loss(now), push) {
             (Some(loss), _) => Says::Lost(loss),
-            (None, Some(push)) => Says::Push { push, age: now.since(grip.heard_at) },
+            (None, Some(push)) => Says::Push { push, gripper, age: now.since(grip.heard_at) },
             (None, None) => Says::Rest,
         }
     }
@@ -174,20 +195,26 @@ mod tests {
 
     /// One letter per 50 ms for what the first page does: `P` pushes, `r` says that it rests, ` ` is
     /// silent, `v` is hidden, `c` is closed, `w` the second page pushes, `s` the second page says that
-    /// it rests, `o` the operator lets the policy drive, `e` an episode begins. After each: `-`
-    /// nobody, `P` push, `r` rest, `L` late, `V` hidden, `C` closed; `!` when somebody was refused.
+    /// it rests, `o` the operator lets the policy drive, `e` an episode begins; `m` and `t` are a push of the
+    /// first page with the key that closes the gripper, and a tap on it. After each: `-`
+    /// nobody, `P` push, `G` push that closes the gripper, `r` rest, `L` late, `V` hidden, `C` closed; `!`
+    /// when somebody was refused.
     #[track_caller]
     fn check(pages: &str, expected: &str) {
         let mut hand = Hand::new(Duration::from_millis(200));
         let (one, two) = (PageId(1), PageId(2));
         let heard = pages.chars().enumerate().map(|(beat, letter)| {
             let now = Timestamp((beat as u64 + 1) * BEAT * 1_000_000);
-            let push = Some([0.5; 6]);
+            let rest = Does::default();
+            let push = Does { push: Some([0.5; 6]), ..rest };
+            let closes = Does { gripper: GripperCommand::Close, ..push };
             let taken = match letter {
                 'P' => hand.hear(now, one, push),
-                'r' => hand.hear(now, one, None),
+                'r' => hand.hear(now, one, rest),
+                'm' => hand.hear(now, one, closes),
+                't' => hand.hear(now, one, closes).and_then(|()| hand.hear(now, one, rest)),
                 'w' => hand.hear(now, two, push),
-                's' => hand.hear(now, two, None),
+                's' => hand.hear(now, two, rest),
                 _ => Ok(()),
             };
             match letter {
@@ -200,6 +227,7 @@ mod tests {
             match hand.says(now) {
                 _ if taken == Err(Busy) => '!',
                 Says::Nothing => '-',
+                Says::Push { gripper: GripperCommand::Close, .. } => 'G',
                 Says::Push { .. } => 'P',
                 Says::Rest => 'r',
                 Says::Lost(Loss::Late) => 'L',
@@ -237,6 +265,23 @@ mod tests {
         check("P     rrrr", "PPPPLL----");
         check("P    PPr", "PPPPLPPr");
         check("PvPr", "PVPr");
+    }
+
+    #[test]
+    fn the_gripper_is_told_while_its_key_is_down_and_once_after_a_tap() {
+        check("PmmPr", "PGGPr");
+        check("trr", "Grr");
+        check("Ptvs", "PGVV");
+    }
+
+    #[test]
+    fn a_press_that_nobody_looks_at_is_forgotten() {
+        let (mut hand, page) = (Hand::new(Duration::from_secs(9)), PageId(1));
+        let closes = Does { push: Some([0.0; 6]), gripper: GripperCommand::Close };
+        hand.hear(Timestamp(0), page, closes).unwrap();
+        let later = Timestamp(300_000_000);
+        hand.hear(later, page, Does::default()).unwrap();
+        assert_eq!(hand.says(later), Says::Rest);
     }
 
     #[test]

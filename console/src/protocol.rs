@@ -2,6 +2,7 @@
 //! `picture`.
 
 use serde::{Deserialize, Serialize};
+use wire::GripperCommand;
 
 use crate::{
     event::OperatorEvent,
@@ -27,12 +28,31 @@ pub enum FromPage {
         sent_ms: f64,
         /// `None` at rest.
         push: Option<[f64; 6]>,
+        /// What the hand tells the gripper, by a key that is down.
+        #[serde(default)]
+        gripper: Option<GripperWord>,
     },
     /// The person cannot see the page, or drives from it no more.
     LetGo,
     Say {
         event: OperatorEvent,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GripperWord {
+    Close,
+    Open,
+}
+
+impl From<GripperWord> for GripperCommand {
+    fn from(word: GripperWord) -> Self {
+        match word {
+            GripperWord::Close => Self::Close,
+            GripperWord::Open => Self::Open,
+        }
+    }
 }
 
 /// What the server says.
@@ -95,9 +115,12 @@ mod tests {
     fn each_message_of_the_page_is_understood() {
         let hand = r#"{"type":"hand","sequence":7,"sent_ms":12.5,"push":[0,0,0.5,0,0,-1]}"#;
         let push = Some([0.0, 0.0, 0.5, 0.0, 0.0, -1.0]);
-        assert_eq!(parse(hand), Ok(FromPage::Hand { sequence: 7, sent_ms: 12.5, push }));
-        let rest = r#"{"type":"hand","sequence":8,"sent_ms":12.5,"push":null}"#;
-        assert_eq!(parse(rest), Ok(FromPage::Hand { sequence: 8, sent_ms: 12.5, push: None }));
+        let expected = FromPage::Hand { sequence: 7, sent_ms: 12.5, push, gripper: None };
+        assert_eq!(parse(hand), Ok(expected));
+        let rest = r#"{"type":"hand","sequence":8,"sent_ms":12.5,"push":null,"gripper":"close"}"#;
+        let gripper = Some(GripperWord::Close);
+        let expected = FromPage::Hand { sequence: 8, sent_ms: 12.5, push: None, gripper };
+        assert_eq!(parse(rest), Ok(expected));
         assert_eq!(parse(r#"{"type":"let_go"}"#), Ok(FromPage::LetGo));
         let said = parse(r#"{"type":"say","event":"soft_stop"}"#);
         assert_eq!(said, Ok(FromPage::Say { event: OperatorEvent::SoftStop }));

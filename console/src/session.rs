@@ -15,7 +15,7 @@ use tokio::{
 use wire::Timestamp;
 
 use crate::{
-    hand::{Busy, DEAD_MAN, Loss, PageId},
+    hand::{Busy, DEAD_MAN, Does, Loss, PageId},
     lateness::Lateness,
     picture,
     protocol::{FromPage, ToPage, parse},
@@ -169,8 +169,9 @@ impl<'a> Listener<'a> {
                 }
                 Some(ToPage::Unlocked.to_json())
             }
-            Ok(FromPage::Hand { sequence, sent_ms, push }) => {
-                let why = self.hand(now, sequence, sent_ms, push).err();
+            Ok(FromPage::Hand { sequence, sent_ms, push, gripper }) => {
+                let does = Does { push, gripper: gripper.map(Into::into).unwrap_or_default() };
+                let why = self.hand(now, sequence, sent_ms, does).err();
                 if self.told == why {
                     return None;
                 }
@@ -202,7 +203,7 @@ impl<'a> Listener<'a> {
         now: Timestamp,
         sequence: u64,
         sent_ms: f64,
-        push: Option<[f64; 6]>,
+        does: Does,
     ) -> Result<(), &'static str> {
         let hand = self.shared.hand.as_ref().ok_or(NO_HAND)?;
         if !self.unlocked {
@@ -211,7 +212,7 @@ impl<'a> Listener<'a> {
         // What is late proves nothing about now: the hand is late too, and says so by its silence.
         match self.lateness.of(now, sequence, sent_ms) {
             Some(late) if late <= DEAD_MAN => {
-                hand.lock().hear(now.before(late), self.page, push).map_err(|Busy| BUSY)
+                hand.lock().hear(now.before(late), self.page, does).map_err(|Busy| BUSY)
             }
             _ => Ok(()),
         }

@@ -42,8 +42,8 @@ impl Teleop for PageTeleop {
         match says {
             Says::Nothing => other.unwrap_or(Ok(rest)),
             Says::Rest => Ok(rest),
-            Says::Push { push, age } => {
-                let value = TeleopSample { twist: push, engaged: true, ..TeleopSample::default() };
+            Says::Push { push, gripper, age } => {
+                let value = TeleopSample { twist: push, gripper, engaged: true };
                 Ok(Stamped { at: at.before(age), value })
             }
             Says::Lost(loss) => Err(TeleopError::Gone(loss.to_string())),
@@ -67,10 +67,10 @@ impl Teleop for PageTeleop {
 
 #[cfg(test)]
 mod tests {
-    use wire::{ManualClock, Timestamp};
+    use wire::{GripperCommand, ManualClock, Timestamp};
 
     use super::*;
-    use crate::hand::{Loss, PageId};
+    use crate::hand::{Does, Loss, PageId};
 
     /// The cell's own device: always pushes downwards.
     struct Stubborn;
@@ -84,6 +84,7 @@ mod tests {
     }
 
     const PUSH: [f64; 6] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    const PUSHES: Does = Does { push: Some(PUSH), gripper: GripperCommand::Open };
 
     fn teleop(other: Option<Box<dyn Teleop>>) -> (PageTeleop, SharedHand, Arc<ManualClock>) {
         let (hand, host) = (SharedHand::new(Duration::from_secs(1)), Arc::<ManualClock>::default());
@@ -109,10 +110,11 @@ mod tests {
     #[test]
     fn a_push_of_the_page_comes_first_and_has_its_age_on_the_cells_clock() {
         let (mut teleop, hand, host) = teleop(Some(Box::new(Stubborn)));
-        hand.lock().hear(host.now(), PageId(1), Some(PUSH)).unwrap();
+        hand.lock().hear(host.now(), PageId(1), PUSHES).unwrap();
         host.sleep_until(Timestamp(40_000_000));
         let sample = teleop.sample().unwrap();
-        assert_eq!((sample.value.twist, sample.value.engaged), (PUSH, true));
+        let expected = TeleopSample { twist: PUSH, gripper: GripperCommand::Open, engaged: true };
+        assert_eq!(sample.value, expected);
         assert_eq!(sample.at, Timestamp(4_960_000_000));
         assert_eq!(teleop.dead_man(), Some(DEAD_MAN));
     }
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn a_lost_page_is_a_lost_device_until_an_episode_begins() {
         let (mut teleop, hand, host) = teleop(Some(Box::new(Stubborn)));
-        hand.lock().hear(host.now(), PageId(1), Some(PUSH)).unwrap();
+        hand.lock().hear(host.now(), PageId(1), PUSHES).unwrap();
         hand.lock().lose(PageId(1), Loss::Hidden);
         let gone = teleop.sample().unwrap_err().to_string();
         assert!(gone.contains("the page is hidden"), "{gone}");

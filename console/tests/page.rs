@@ -12,7 +12,7 @@ use console::{Board, Console, OperatorEvent, PageTeleop, Scene, Settings, Shared
 use drivers::Teleop;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderValue};
-use wire::{Clock, Frame, ManualClock, SystemClock, Timestamp};
+use wire::{Clock, Frame, GripperCommand, ManualClock, SystemClock, Timestamp};
 
 /// Longer than anything here takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -293,6 +293,21 @@ fn two_pages_do_not_drive_at_once() {
     two.say(json!({"type": "hand", "sequence": 1, "sent_ms": 0, "push": [0, -1, 0, 0, 0, 0]}));
     assert!(two.hear("refused")["why"].as_str().unwrap().contains("another page drives"));
     assert_eq!(served.teleop().sample().unwrap().value.twist[1], 1.0);
+}
+
+#[test]
+fn a_tap_on_the_grippers_key_is_told_once() {
+    let served = serve();
+    let mut page = served.unlocked();
+    let closes = json!({"type": "hand", "sequence": 1, "sent_ms": 0, "push": [0, 0, 0, 0, 0, 0], "gripper": "close"});
+    page.say(closes);
+    page.say(json!({"type": "hand", "sequence": 2, "sent_ms": 1, "push": null, "gripper": null}));
+    page.say(json!({"type": "say", "event": "pause"}));
+    page.hear("took");
+    let mut teleop = served.teleop();
+    let sample = teleop.sample().unwrap().value;
+    assert_eq!((sample.gripper, sample.engaged), (GripperCommand::Close, true));
+    assert_eq!(teleop.sample().unwrap().value.gripper, GripperCommand::Stay);
 }
 
 #[test]

@@ -19,8 +19,11 @@ const PUSHES = {
   j: [0, 0, 0, -1, 0, 0], l: [0, 0, 0, 1, 0, 0],
   i: [0, 0, 0, 0, 1, 0], k: [0, 0, 0, 0, -1, 0],
   q: [0, 0, 0, 0, 0, 1], e: [0, 0, 0, 0, 0, -1],
-  x: [0, 0, 0, 0, 0, 0],
+  x: [0, 0, 0, 0, 0, 0], m: [0, 0, 0, 0, 0, 0], o: [0, 0, 0, 0, 0, 0],
 };
+// What a key, and what a trigger of a gamepad, tells the gripper.
+const GRIPS = { m: "close", o: "open" };
+const PAD_GRIPS = { 6: "close", 7: "open" };
 const SAYS = {
   g: "success", b: "failure", n: "reset", h: "release", y: "keep", c: "discard", u: "undo",
 };
@@ -141,7 +144,7 @@ function subject() {
   });
   id("cameras").replaceChildren(...figures);
   const used = { w: "x", s: "x", a: "y", d: "y", r: "z", f: "z", j: "roll", l: "roll",
-    i: "pitch", k: "pitch", q: "yaw", e: "yaw" };
+    i: "pitch", k: "pitch", q: "yaw", e: "yaw", m: "gripper", o: "gripper" };
   for (const button of document.querySelectorAll("[data-push]")) {
     const axis = used[button.dataset.push];
     button.hidden = axis !== undefined && !axes.includes(axis);
@@ -567,8 +570,16 @@ function gamepad() {
   };
   const [sideways, forwards, turn, height] = pad.axes.slice(0, 4).map(stick);
   const twist = [-forwards || 0, -sideways || 0, -height || 0, 0, 0, -turn || 0];
-  const grips = pressed[4] || pressed[5];
-  return twist.some((x) => x !== 0) || grips ? twist : null;
+  const holds = pressed[4] || pressed[5] || padGrip();
+  return twist.some((x) => x !== 0) || holds ? twist : null;
+}
+
+const padGrip = () => PAD_GRIPS[Object.keys(PAD_GRIPS).find((number) => padBefore[number])];
+
+/// What the hand tells the gripper now; null for nothing.
+function grip() {
+  if (!page.armed) return null;
+  return GRIPS[[...held].find((key) => key in GRIPS)] || padGrip() || null;
 }
 
 /// What the hand pushes now; null at rest.
@@ -589,7 +600,7 @@ function beat() {
   beats += 1;
   if (!pushing && !was && beats % REST_BEATS !== 0) return;
   page.sequence += 1;
-  send({ type: "hand", sequence: page.sequence, sent_ms: performance.now(), push: now });
+  send({ type: "hand", sequence: page.sequence, sent_ms: performance.now(), push: now, gripper: grip() });
 }
 setInterval(beat, BEAT_MS);
 
