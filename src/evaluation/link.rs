@@ -113,7 +113,7 @@ impl Inner {
         let truth = std::mem::take(&mut self.truth).known();
         self.so_far.through = self.through;
         self.is_unsaved = true;
-        // One that was cut short by the end of the process is driven again, and counts as nothing.
+        // One that was cut short by the end of the process counts as nothing: another takes its place.
         if end.truncation != Some(TruncationCause::Interrupted) {
             self.so_far.episodes.push(EpisodeFigures {
                 index: record.position.episode.0,
