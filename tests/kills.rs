@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
-use wire::ActorId;
+use wire::{ActorId, Clock, SystemClock};
 
 use crate::support::{DEMONSTRATIONS, Ledger, Process, Workplace};
 
@@ -37,10 +37,11 @@ fn contents(workplace: &Workplace, places: &[&str]) -> BTreeMap<PathBuf, Vec<u8>
 
 /// Kills the command at several moments; says how often it was still running.
 fn killed(command: impl Fn(usize) -> Command, after: impl Fn(usize)) -> usize {
-    let begun = Instant::now();
+    let clock = SystemClock::new();
+    let begun = clock.now();
     let mut undisturbed = command(SHARES.len());
     assert!(undisturbed.output().unwrap().status.success(), "{undisturbed:?}");
-    let time = begun.elapsed();
+    let time = clock.now().since(begun);
     let mut hits = 0;
     for (trial, share) in SHARES.into_iter().enumerate() {
         let mut process = Process::start(command(trial));
