@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use self::group::{Group, Member};
 use self::table::Row;
-use crate::report::write_file;
+use crate::replace::replace_file;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
@@ -41,14 +41,14 @@ pub fn write(folder: &Path, comparison: &Comparison) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let figures = figures::all(&comparison.groups)?;
     for figure in &figures {
-        write_file(&folder.join(figure.file_name), &figure.png)?;
+        replace_file(&folder.join(figure.file_name), &figure.png)?;
     }
-    write_file(&folder.join("index.html"), page::page(comparison, &figures).as_bytes())?;
-    write_file(&folder.join("table.md"), comparison.markdown().as_bytes())?;
+    replace_file(&folder.join("index.html"), page::page(comparison, &figures).as_bytes())?;
+    replace_file(&folder.join("table.md"), comparison.markdown().as_bytes())?;
     let mut json =
         serde_json::to_string_pretty(&comparison.rows).context("encoding comparison.json")?;
     json.push('\n');
-    write_file(&folder.join("comparison.json"), json.as_bytes())
+    replace_file(&folder.join("comparison.json"), json.as_bytes())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod link_threads;
 mod parts;
 mod probe;
 mod progress;
-mod replace_folder;
+mod replace;
 mod report;
 mod results;
 mod run_dir;

@@ -21,7 +21,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use learner::metrics::MetricsLine;
-use replay::{DiskStorage, storage::write_atomically};
 
 pub use self::{
     curves::{CurvePoint, EpisodeFigures, training_curve},
@@ -30,6 +29,7 @@ pub use self::{
     sheet::{pictures, sheet},
     summary::{EvaluationSummary, Summary},
 };
+use crate::replace::replace_file;
 
 /// What a report is made of.
 #[derive(Clone, Debug)]
@@ -76,19 +76,13 @@ pub fn write(run_dir: &Path, data: &ReportData) -> Result<Summary> {
         losses::figure(&summary.curves.learning)?,
     ];
     for figure in &figures {
-        write_file(&folder.join(figure.file_name), &figure.png)?;
+        replace_file(&folder.join(figure.file_name), &figure.png)?;
     }
-    write_file(&folder.join("index.html"), page::page(&summary, &figures).as_bytes())?;
+    replace_file(&folder.join("index.html"), page::page(&summary, &figures).as_bytes())?;
     let mut json = serde_json::to_string_pretty(&summary).context("encoding summary.json")?;
     json.push('\n');
-    write_file(&folder.join("summary.json"), json.as_bytes())?;
+    replace_file(&folder.join("summary.json"), json.as_bytes())?;
     Ok(summary)
-}
-
-/// A file in the place of an older one, whole at any moment.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically(&DiskStorage, path, bytes)
-        .with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use wire::{Mark, Record, RecordBody};
 
 use super::{episodes, measure::Instrument};
 use crate::{
-    replace_folder::{remove_folder, replace_folder},
+    replace::{remove_folder, replace_folder},
     run_dir::RunDir,
 };
 

@@ -8,12 +8,13 @@ use nets::{
     backbone::Backbone,
     reward_classifier::{Classes, ClassifierSpec},
 };
-use replay::{DiskStorage, journal, storage::write_atomically};
+use replay::{DiskStorage, journal};
 use wire::{Clock, Frame, Record, SystemClock};
 
 use super::pictures::{self, Place};
 use crate::{
     parts::networks,
+    replace::replace_file,
     report::classifier::{ClassifierReport, ClassifierSummary, Misjudged},
     run_dir::{Configuration, RunDir},
 };
@@ -72,8 +73,7 @@ pub fn run(
     let train_seconds = clock.now().since(read).as_secs_f64();
 
     let path = run_dir.classifier();
-    write_atomically(&DiskStorage, &path, &trained.runtime.classifier().to_bytes()?)
-        .with_context(|| format!("writing {}", path.display()))?;
+    replace_file(&path, &trained.runtime.classifier().to_bytes()?)?;
     let camera = task.cameras.iter().position(|name| *name == cameras[0]).unwrap_or(0);
     let misjudged = misjudged(&journals, &set, &trained, camera)?;
     let summary = ClassifierSummary {

@@ -11,13 +11,14 @@ use learner::{
 };
 use nets::architecture::HeadSpec;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use replay::{DiskStorage, ReplayStore, journal, storage::write_atomically};
+use replay::{DiskStorage, ReplayStore, journal};
 use wire::{EpisodeKind, RecordBody, WeightsHash, codec};
 
 use crate::{
     cli::Baseline,
     evaluation::{self, Evaluation},
     parts::{self, networks},
+    replace::replace_file,
     results,
     run_dir::{Configuration, RunDir},
 };
@@ -72,9 +73,7 @@ pub fn train(
     let state = TrainState::new(setup, update, seed, device);
     let config = CloningConfig { updates, batch: run.learner.batch as usize, device };
     let (policy, loss) = clone_demonstrations(state, &store, &mut cache, config, &mut rng)?;
-    let path = run_dir.baseline();
-    write_atomically(&DiskStorage, &path, &codec::encode(&policy)?)
-        .with_context(|| format!("writing {}", path.display()))?;
+    replace_file(&run_dir.baseline(), &codec::encode(&policy)?)?;
     Ok(loss)
 }
 

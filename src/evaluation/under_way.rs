@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use replay::{DiskStorage, storage::write_atomically};
 use serde::{Deserialize, Serialize};
 use wire::{PolicySnapshot, RecordPosition, codec};
 
 use super::{Evaluation, Measured};
 use crate::{
-    replace_folder::{remove_folder, replace_folder},
+    replace::{remove_folder, replace_file, replace_folder},
     report::EpisodeFigures,
     run_dir::Configuration,
 };
@@ -130,8 +129,6 @@ impl UnderWay {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.file(name);
-        write_atomically(&DiskStorage, &path, bytes)
-            .with_context(|| format!("writing {}", path.display()))
+        replace_file(&self.file(name), bytes)
     }
 }

@@ -19,8 +19,8 @@ use super::{
     figures::{Figure, heading},
     interval::success_interval,
     sheet::{pictures, sheet, tile},
-    write_file,
 };
+use crate::replace::replace_file;
 
 const WIDTH: u32 = 1000;
 const HEIGHT: u32 = 480;
@@ -107,11 +107,11 @@ impl ClassifierReport {
             misjudged(&self.misjudged)?,
         ];
         for figure in &figures {
-            write_file(&folder.join(figure.file_name), &figure.png)?;
+            replace_file(&folder.join(figure.file_name), &figure.png)?;
         }
-        write_file(&folder.join("index.html"), page(&self.summary, &figures).as_bytes())?;
+        replace_file(&folder.join("index.html"), page(&self.summary, &figures).as_bytes())?;
         let json = serde_json::to_string_pretty(&self.summary).context("encoding summary.json")?;
-        write_file(&folder.join("summary.json"), (json + "\n").as_bytes())
+        replace_file(&folder.join("summary.json"), (json + "\n").as_bytes())
     }
 }
 

@@ -1,12 +1,19 @@
-//! A finished folder in the place of an older one.
+//! A finished file or folder in the place of an older one.
 
 use std::{fs, path::Path};
 
 use anyhow::Context;
+use replay::{DiskStorage, storage::write_atomically};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
+
+/// A file in the place of an older one, whole at any moment.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_atomically(&DiskStorage, path, bytes)
+        .with_context(|| format!("writing {}", path.display()))
+}
 
 /// Gives the folder `new` the name `place`; what had it before is removed. The two change names in one step, so
 /// that a kill leaves the one or the other in place, and what it leaves at `new` may be removed. Only where the
