@@ -324,6 +324,10 @@ pub struct ExportLerobot {
     /// Episodes of one kind alone.
     #[arg(long, value_name = "KIND")]
     pub only: Option<Kind>,
+    /// Keep pictures as H.264 videos: smaller, and not what the policy saw, since that changes pixels.
+    /// They are PNG otherwise.
+    #[arg(long)]
+    pub videos: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -21,6 +21,7 @@ mod report;
 mod resume;
 mod serve_cell;
 mod train;
+mod video;
 
 use crate::cli::{Arguments, Command};
 

@@ -1,12 +1,15 @@
 //! Data out of a run and into others, with the real executable: what was exported, and what
 //! HIL-SERL would have written, trains.
 
-use std::{fs, thread, time::Duration};
+use std::{env, fs, path::Path, process::Command, thread, time::Duration};
 
 use pickle::program::Program;
 use wire::{ActorId, EpisodeKind, Judgement, Observation, Record, RecordBody, Step};
 
 use crate::support::{DEMONSTRATIONS, ENV_STEPS, Ledger, Process, RunFolder, Workplace, small_run};
+
+/// What H.264 may change of a picture, on average over its bytes.
+const PICTURE_OFF: f64 = 6.0;
 
 /// The demonstrations of a run: first observation and steps of each.
 fn demonstrations(run: &RunFolder, actor: ActorId) -> Vec<(Observation, Vec<Step>)> {
@@ -75,6 +78,86 @@ fn what_one_run_exports_another_learns_from() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("is there already"), "{format}: {said}");
     }
+}
+
+/// How far two pictures are apart, on average over their bytes.
+fn distance(one: &Observation, other: &Observation) -> f64 {
+    let [one, other] = [one, other].map(|seen| &seen.frames[0]);
+    assert_eq!((one.width, one.height), (other.width, other.height));
+    let bytes = one.pixels.iter().zip(other.pixels.iter());
+    bytes.map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / one.pixels.len() as f64
+}
+
+fn without_pictures(step: &Step) -> Step {
+    let next_observation = Observation { frames: Vec::new(), ..step.next_observation.clone() };
+    Step { next_observation, ..step.clone() }
+}
+
+#[test]
+fn videos_bring_the_same_episodes_with_pictures_near_to_theirs() {
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    let only = "--only=demonstrations";
+    let lerobot = ["export", "lerobot", "runs/first", "films", "--videos", only];
+    workplace.must(workplace.reins(&lerobot));
+    workplace.must(workplace.reins_on_run(&["import", "lerobot", "films"], "second"));
+    let shown = demonstrations(&workplace.run("first"), ActorId(0));
+    let imported = demonstrations(&workplace.run("second"), ActorId::IMPORTED);
+    assert_eq!(imported.len(), shown.len());
+    // Neighbours in a film: a picture in another's place would be further away than its own.
+    let mut nearer = 0;
+    let mut compared = 0;
+    for ((first, steps), (first_again, steps_again)) in shown.iter().zip(&imported) {
+        assert!(distance(first, first_again) < PICTURE_OFF);
+        assert_eq!(steps.len(), steps_again.len());
+        let mut before = first;
+        for (step, again) in steps.iter().zip(steps_again) {
+            assert_eq!(without_pictures(step), without_pictures(again));
+            let (seen, seen_again) = (&step.next_observation, &again.next_observation);
+            let off = distance(seen, seen_again);
+            assert!(off < PICTURE_OFF, "{off}");
+            nearer += u32::from(off < distance(before, seen_again));
+            compared += 1;
+            before = seen;
+        }
+    }
+    assert!(nearer * 10 >= compared * 9, "{nearer} of {compared} are nearest to their own");
+    workplace.must(workplace.reins_on_run(&["train"], "second"));
+    check_trained(&workplace, "second");
+}
+
+/// Both exports of a run, opened with LeRobot's own package.
+#[test]
+fn lerobots_own_package_reads_exported_videos() {
+    const WHAT: &str = "LeRobot's own package on videos";
+    if env::var_os(peers::PYTHON_PEERS).is_none() {
+        peers::skip(WHAT, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
+        return;
+    }
+    let python = match peers::python(&peers::LEROBOT) {
+        Ok(python) => python,
+        Err(why) => return peers::skip(WHAT, &why),
+    };
+    let ffmpeg = peers::run(Command::new(&python).args(["-c", "import torchcodec"]));
+    if let Err(why) = ffmpeg {
+        return peers::skip(
+            WHAT,
+            &format!("its torchcodec finds no FFmpeg (`apt install ffmpeg`): {why}"),
+        );
+    }
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    workplace.must(workplace.reins(&["export", "lerobot", "runs/first", "data"]));
+    workplace.must(workplace.reins(&["export", "lerobot", "runs/first", "films", "--videos"]));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lerobot_videos_peer.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(workplace.path("data")).arg(workplace.path("films"));
+    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", workplace.path("hf"));
+    let output = peers::run(&mut command).unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["other_values"], 0, "{told}");
+    assert!(told["rows"].as_u64().unwrap() > ENV_STEPS, "{told}");
+    assert!(told["picture_off"].as_f64().unwrap() < PICTURE_OFF, "{told}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod lens;
 pub mod message;
 mod settings;
 mod survey;
+mod video;
 
 pub use crop::{Crop, Cropped};
 pub use device::{Device, DeviceCamera};
@@ -23,6 +24,7 @@ pub use lens::{Lens, Listed, ListedFormat};
 pub use message::DeviceFormat;
 pub use settings::{DeviceSettings, Fixed, Source, View, is_realsense_recording};
 pub use survey::{Survey, survey};
+pub use video::{VideoReader, VideoWriter};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraInfo {

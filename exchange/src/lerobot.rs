@@ -11,11 +11,13 @@ mod import;
 mod info;
 mod kept;
 mod stats;
+mod video;
 
 use std::path::{Path, PathBuf};
 
 pub use export::{ExportOptions, Exported, Source, export};
 pub use import::{ImportOptions, import};
+pub use video::{Pictures, VideoCodec, VideoSink};
 
 pub const VERSION: &str = "v3.0";
 

@@ -13,27 +13,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wire::{Action, ActionSource, Outcome};
 
-const LEROBOT: &str = "lerobot==0.4.4";
-/// What its data sets import. LeRobot itself is installed without what it asks for besides: robots,
-/// simulators, a viewer.
-const NEEDED: [&str; 13] = [
-    "torch==2.11.0",
-    "torchvision==0.26.0",
-    "numpy==2.2.6",
-    "datasets==4.8.5",
-    "huggingface-hub==0.35.3",
-    "av==15.1.0",
-    "jsonlines==4.0.0",
-    "packaging==25.0",
-    "draccus==0.10.0",
-    "pandas==2.3.3",
-    "pyarrow==26.0.1",
-    "safetensors==0.8.0",
-    "pillow==13.0.0",
-];
-/// These ask for much that is not needed here.
-const ALONE: [&str; 3] = ["--no-deps", "accelerate==1.15.0", LEROBOT];
-
 #[test]
 fn lerobots_own_package_reads_what_is_exported() {
     const WHAT: &str = "LeRobot's own package";
@@ -41,7 +20,7 @@ fn lerobots_own_package_reads_what_is_exported() {
         peers::skip(WHAT, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
         return;
     }
-    let python = match peers::python(&[&NEEDED, &ALONE]) {
+    let python = match peers::python(&peers::LEROBOT) {
         Ok(python) => python,
         Err(why) => return peers::skip(WHAT, &why),
     };

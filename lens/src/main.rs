@@ -1,5 +1,6 @@
 //! `reins-lens`: opens one camera with OpenCV and gives the newest pictures to the process that
-//! started it, over the socket that is its input. It ends when that socket closes.
+//! started it, over the socket that is its input; reads or writes one video file in the same way. It
+//! ends when that socket closes.
 //!
 //! A process of its own, because OpenCV brings 240 libraries, waits for a device for as long as it
 //! likes, and decodes what a stranger may have sent.
@@ -11,6 +12,7 @@ mod multipart;
 mod node;
 mod realsense;
 mod source;
+mod video;
 mod view;
 
 use std::{
@@ -42,14 +44,19 @@ fn talk() -> anyhow::Result<()> {
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let order: Order = message::receive(&mut socket)
         .context("this program opens cameras for `reins`, which starts it; see `reins probe`")?;
-    end_with(socket.try_clone()?)?;
-    let last = match order {
-        Order::List => Report::Listed(list::cameras()),
-        Order::Open { settings, views } => match follow(&mut socket, &settings, &views) {
-            Ok(()) => Report::Ended,
-            Err(error) => Report::Failed(format!("{error:#}")),
-        },
+    // Pictures to write come over the same socket, so whoever reads them meets its end.
+    if !matches!(order, Order::WriteVideo { .. }) {
+        end_with(socket.try_clone()?)?;
+    }
+    let done = match order {
+        Order::List => Ok(Report::Listed(list::cameras())),
+        Order::Open { settings, views } => follow(&mut socket, &settings, &views),
+        Order::ReadVideo(path) => video::read(&mut socket, &path),
+        Order::WriteVideo { path, fps, width, height } => {
+            video::write(&mut socket, &path, fps, (width, height))
+        }
     };
+    let last = done.unwrap_or_else(|error| Report::Failed(format!("{error:#}")));
     // Nobody may be there any more.
     message::send(&mut socket, &last).ok();
     Ok(())
@@ -73,7 +80,7 @@ fn follow(
     socket: &mut UnixStream,
     settings: &DeviceSettings,
     views: &[View],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Report> {
     let mut source = source::open(settings)?;
     let mut opened = false;
     while let Next::Picture { image, grabbed_ns } = source.next()? {
@@ -85,5 +92,5 @@ fn follow(
         let views = views.iter().map(|each| view::cut(&image, each)).collect::<Result<_, _>>()?;
         message::send(socket, &Report::Picture(Picture { grabbed_ns, views }))?;
     }
-    Ok(())
+    Ok(Report::Ended)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use exchange::{lerobot, mcap, tensorboard};
 use wire::EpisodeKind;
 
+use super::video::LensCodec;
 use crate::{
     cli::{Export, ExportFormat, ExportLerobot, ExportPlain, Kind},
     run_dir::RunDir,
@@ -31,7 +32,8 @@ fn to_lerobot(export: &ExportLerobot) -> anyhow::Result<()> {
         Kind::Training => EpisodeKind::Training,
         Kind::Evaluation => EpisodeKind::Evaluation,
     });
-    let options = lerobot::ExportOptions { only, ..lerobot::ExportOptions::default() };
+    let videos = export.videos.then_some(&LensCodec as &dyn lerobot::VideoCodec);
+    let options = lerobot::ExportOptions { only, videos, ..lerobot::ExportOptions::default() };
     let exported = lerobot::export(&source, &options, &export.out)?;
     let out = export.out.display();
     println!("{} episodes, {} steps: {out}", exported.episodes, exported.steps);

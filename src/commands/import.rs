@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use exchange::{CameraNames, Imported, Importer, Role, hil_serl, lerobot};
 use tasks::TaskConfig;
 
+use super::video::LensCodec;
 use crate::{
     cli::{Import, ImportFormat, ImportHilSerl, ImportInto, ImportLerobot, ImportRole},
     parts,
@@ -27,6 +28,7 @@ fn from_lerobot(import: &ImportLerobot) -> anyhow::Result<()> {
     let task = &into.configuration.task;
     let options = lerobot::ImportOptions {
         cameras: cameras(&import.into, task)?,
+        videos: Some(&LensCodec),
         assume_success: import.assume_success,
     };
     let mut importer = into.importer()?;

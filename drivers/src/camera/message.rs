@@ -5,6 +5,7 @@
 use std::{
     fmt,
     io::{Read, Result, Write},
+    path::PathBuf,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -17,11 +18,31 @@ use crate::remote::frame;
 /// The pictures of a device are cut down to a few views; four of the largest fit.
 const BODY_MAX: usize = 64 << 20;
 
-/// The first thing that is said to a lens, and the only one. When the socket closes, it ends.
+/// The first thing that is said to a lens, and but for [`Material`] the only one. When the socket
+/// closes, it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    Open { settings: DeviceSettings, views: Vec<View> },
+    Open {
+        settings: DeviceSettings,
+        views: Vec<View>,
+    },
     List,
+    /// Give every picture of a file, as it is and as fast as it is taken.
+    ReadVideo(PathBuf),
+    /// Answered by `Opened`, and by `Ended` when the file is whole.
+    WriteVideo {
+        path: PathBuf,
+        fps: f64,
+        width: u16,
+        height: u16,
+    },
+}
+
+/// What follows [`Order::WriteVideo`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Material {
+    Picture(Frame),
+    End,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +52,7 @@ pub enum Report {
     Picture(Picture),
     /// The device cannot be opened, or is lost. The last message.
     Failed(String),
-    /// A recording came to its end. The last message.
+    /// A recording came to its end, or a file that was written is whole. The last message.
     Ended,
     Listed(Vec<Listed>),
 }
@@ -83,6 +104,10 @@ impl Message for Order {
 
 impl Message for Report {
     const KIND: u8 = 19;
+}
+
+impl Message for Material {
+    const KIND: u8 = 20;
 }
 
 pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<()> {

@@ -32,6 +32,10 @@ pub(super) fn whole(values: Vec<i64>) -> ArrayRef {
     Arc::new(Int64Array::from(values))
 }
 
+pub(super) fn doubles(values: Vec<f64>) -> ArrayRef {
+    Arc::new(Float64Array::from(values))
+}
+
 pub(super) fn unsigned(values: Vec<u64>) -> ArrayRef {
     Arc::new(UInt64Array::from(values))
 }

@@ -1,4 +1,5 @@
 //! A run's journal as a LeRobotDataset: a row group per episode, a new file when one is full.
+//! Pictures lie among the data as PNG, or beside it as videos.
 
 use std::{
     collections::HashMap,
@@ -23,11 +24,12 @@ use super::{
     DataFile, columns, data_path, episodes_path,
     fields::{FIELDS, Field, Row, Values},
     image_key,
-    info::{self, Counts, DATA_FILE_MB, FILES_PER_CHUNK},
+    info::{self, Counts, DATA_FILE_MB, FILES_PER_CHUNK, Storage, VIDEO_FILE_MB},
     info_path,
     kept::{self, Kept},
     stats::Summary,
     stats_path, tasks_path,
+    video::{self, Film, Span, VideoCodec},
 };
 use crate::{
     episode::{self, Episode},
@@ -46,17 +48,33 @@ pub struct Source<'a> {
 }
 
 #[derive(Clone, Debug)]
-pub struct ExportOptions {
+pub struct ExportOptions<'a> {
     /// All kinds when there is none.
     pub only: Option<EpisodeKind>,
+    /// Keep pictures as videos, which changes pixels. None: as PNG, exact.
+    pub videos: Option<&'a dyn VideoCodec>,
     /// A data file that has reached this is followed by another.
     pub data_file_bytes: u64,
+    /// The same for a video.
+    pub video_file_bytes: u64,
     pub files_per_chunk: u32,
 }
 
-impl Default for ExportOptions {
+impl ExportOptions<'_> {
+    fn storage(&self) -> Storage {
+        if self.videos.is_some() { Storage::Video } else { Storage::Png }
+    }
+}
+
+impl Default for ExportOptions<'_> {
     fn default() -> Self {
-        Self { only: None, data_file_bytes: DATA_FILE_MB << 20, files_per_chunk: FILES_PER_CHUNK }
+        Self {
+            only: None,
+            videos: None,
+            data_file_bytes: DATA_FILE_MB << 20,
+            video_file_bytes: VIDEO_FILE_MB << 20,
+            files_per_chunk: FILES_PER_CHUNK,
+        }
     }
 }
 
@@ -69,7 +87,7 @@ pub struct Exported {
 /// Writes the finished episodes of a journal as a data set at `target`, which must not be there.
 pub fn export(
     source: &Source<'_>,
-    options: &ExportOptions,
+    options: &ExportOptions<'_>,
     target: &Path,
 ) -> Result<Exported, ExchangeError> {
     let place = NewPlace::begin(target)?;
@@ -106,19 +124,23 @@ struct Entry {
     length: u64,
     file: DataFile,
     from: u64,
-    /// Of each feature, in the order of the columns.
+    /// Of each feature, in their order.
     summaries: Vec<Summary>,
+    /// Of each camera, where pictures are videos.
+    spans: Vec<Span>,
 }
 
 struct Writer<'a> {
     source: Source<'a>,
-    options: ExportOptions,
+    options: ExportOptions<'a>,
     root: PathBuf,
     file: DataFile,
     open: Option<ArrowWriter<File>>,
     /// Of the newest episode, to know whether the next one will fit.
     episode_bytes: u64,
     features: Vec<(String, Value)>,
+    /// Of each camera, where pictures are videos.
+    films: Vec<Film<'a>>,
     entries: Vec<Entry>,
     kept: Vec<Kept>,
     frames: u64,
@@ -127,21 +149,34 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(
         source: &Source<'a>,
-        options: &ExportOptions,
+        options: &ExportOptions<'a>,
         root: PathBuf,
     ) -> Result<Self, ExchangeError> {
         for folder in ["data", "meta/episodes/chunk-000"] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(io_error("making the folder", &folder))?;
         }
+        let of_camera = |codec: &'a dyn VideoCodec| {
+            let cameras = source.task.observation_spec().cameras;
+            let film = |camera: &wire::CameraSpec| {
+                Film::new(
+                    codec,
+                    (&root, image_key(&camera.name)),
+                    ((camera.width, camera.height), source.task.step_rate_hz),
+                    (options.video_file_bytes, options.files_per_chunk),
+                )
+            };
+            cameras.iter().map(film).collect()
+        };
         Ok(Self {
             source: *source,
             options: options.clone(),
+            films: options.videos.map(of_camera).unwrap_or_default(),
             root,
             file: DataFile::default(),
             open: None,
             episode_bytes: 0,
-            features: info::features(source.task),
+            features: info::features(source.task, options.storage()),
             entries: Vec::new(),
             kept: Vec::new(),
             frames: 0,
@@ -163,10 +198,20 @@ impl<'a> Writer<'a> {
         writer.flush().map_err(write_error(&path))?;
         self.episode_bytes = (writer.bytes_written() - before) as u64;
         let length = episode.steps.len() as u64;
-        self.entries.push(Entry { length, file: self.file, from: self.frames, summaries });
+        let spans = self.film(episode)?;
+        self.entries.push(Entry { length, file: self.file, from: self.frames, summaries, spans });
         self.kept.push(Kept::of(episode));
         self.frames += length;
         Ok(())
+    }
+
+    fn film(&mut self, episode: &Episode) -> Result<Vec<Span>, ExchangeError> {
+        let one = |(camera, film): (usize, &mut Film<'a>)| {
+            let seen = (0..episode.steps.len()).map(|index| episode.seen_before(index));
+            let frames: Vec<&Frame> = seen.map(|seen| &seen.frames[camera]).collect();
+            film.add(&frames)
+        };
+        self.films.iter_mut().enumerate().map(one).collect()
     }
 
     fn roll_when_full(&mut self) -> Result<(), ExchangeError> {
@@ -186,17 +231,16 @@ impl<'a> Writer<'a> {
     }
 
     fn schema(&self, arrays: &[ArrayRef]) -> SchemaRef {
-        let fields: Vec<_> = self
-            .features
-            .iter()
+        let columns = self.features.iter().filter(|(_, about)| about["dtype"] != "video");
+        let fields: Vec<_> = columns
             .zip(arrays)
             .map(|((name, _), array)| ArrowField::new(name, array.data_type().clone(), true))
             .collect();
-        let metadata = [("huggingface".to_owned(), info::for_datasets(self.source.task))];
-        Arc::new(Schema::new_with_metadata(fields, metadata.into()))
+        let about = info::for_datasets(self.source.task, self.options.storage());
+        Arc::new(Schema::new_with_metadata(fields, [("huggingface".to_owned(), about)].into()))
     }
 
-    /// Every column of an episode with its figures.
+    /// Every column of an episode, and the figures of every feature. Videos are no columns.
     fn columns(&self, episode: &Episode) -> (Vec<ArrayRef>, Vec<Summary>) {
         let rows: Vec<Row<'_>> = episode
             .steps
@@ -210,18 +254,21 @@ impl<'a> Writer<'a> {
             })
             .collect();
         let cameras = self.source.task.observation_spec().cameras;
-        self.features
+        let column = |(array, summary)| (Some(array), summary);
+        let (columns, summaries): (Vec<Option<ArrayRef>>, _) = self
+            .features
             .iter()
             .map(|(name, _)| {
                 if let Some(field) = FIELDS.iter().find(|field| field.name == *name) {
-                    return field_column(field, &rows, self.source.task);
+                    return column(field_column(field, &rows, self.source.task));
                 }
                 match cameras.iter().position(|camera| image_key(&camera.name) == *name) {
-                    Some(camera) => image_column(&rows, camera),
-                    None => self.counting_column(name, rows.len()),
+                    Some(camera) => image_column(&rows, camera, self.options.storage()),
+                    None => column(self.counting_column(name, rows.len())),
                 }
             })
-            .unzip()
+            .unzip();
+        (columns.into_iter().flatten().collect(), summaries)
     }
 
     /// Of the features that every data set has.
@@ -242,6 +289,9 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self, only: Option<EpisodeKind>) -> Result<Exported, ExchangeError> {
         self.close_file()?;
+        for film in &mut self.films {
+            film.finish()?;
+        }
         let counts = Counts { episodes: self.entries.len() as u64, frames: self.frames };
         if counts.episodes == 0 {
             let of = match only {
@@ -257,7 +307,7 @@ impl<'a> Writer<'a> {
         self.write_tasks()?;
         kept::write(&self.root, &self.source.task.observation_spec(), &self.kept)?;
         write_json(&stats_path(&self.root), &self.stats())?;
-        let info = info::info(self.source.task, self.source.robot, &counts);
+        let info = info::info(self.source.task, self.source.robot, self.options.storage(), &counts);
         write_json(&info_path(&self.root), &info)?;
         Ok(Exported { episodes: counts.episodes, steps: counts.frames })
     }
@@ -287,8 +337,11 @@ impl<'a> Writer<'a> {
             ("dataset_from_index".to_owned(), column(&|entry| entry.from)),
             ("dataset_to_index".to_owned(), column(&|entry| entry.from + entry.length)),
         ];
+        for (camera, film) in self.films.iter().enumerate() {
+            found.extend(self.span_columns(camera, &film.key));
+        }
         for (feature, (name, about)) in self.features.iter().enumerate() {
-            let of_pictures = about["dtype"] == "image";
+            let of_pictures = is_of_pictures(about);
             let all: Vec<&Summary> =
                 self.entries.iter().map(|entry| &entry.summaries[feature]).collect();
             let names: Vec<&str> = all[0].named().map(|(figure, _)| figure).collect();
@@ -310,12 +363,31 @@ impl<'a> Writer<'a> {
         kept::write_batch(&path, &batch)
     }
 
+    /// Where the pictures of a camera are.
+    fn span_columns(&self, camera: usize, key: &str) -> [(String, ArrayRef); 4] {
+        let whole = |of: &dyn Fn(&Span) -> u32| {
+            columns::whole(
+                self.entries.iter().map(|entry| of(&entry.spans[camera]).into()).collect(),
+            )
+        };
+        let from = self.entries.iter().map(|entry| entry.spans[camera].from_s);
+        let to = self.entries.iter().map(|entry| {
+            entry.spans[camera].from_s + entry.length as f64 / self.source.task.step_rate_hz
+        });
+        [
+            (video::column(key, "chunk_index"), whole(&|span| span.file.chunk)),
+            (video::column(key, "file_index"), whole(&|span| span.file.file)),
+            (video::column(key, "from_timestamp"), columns::doubles(from.collect())),
+            (video::column(key, "to_timestamp"), columns::doubles(to.collect())),
+        ]
+    }
+
     fn stats(&self) -> Value {
         let of_feature = |(at, (name, about)): (usize, &(String, Value))| {
             let parts: Vec<&Summary> =
                 self.entries.iter().map(|entry| &entry.summaries[at]).collect();
             let all = Summary::of_all(&parts)?;
-            Some((name.clone(), all.to_json(about["dtype"] == "image")))
+            Some((name.clone(), all.to_json(is_of_pictures(about))))
         };
         let stats: Map<_, _> = self.features.iter().enumerate().filter_map(of_feature).collect();
         Value::Object(stats)
@@ -367,10 +439,17 @@ fn whole_with_summary(values: Vec<i64>) -> (ArrayRef, Summary) {
     (columns::whole(values), Summary::of_rows(&numbers, 1))
 }
 
-fn image_column(rows: &[Row<'_>], camera: usize) -> (ArrayRef, Summary) {
+fn is_of_pictures(about: &Value) -> bool {
+    about["dtype"] == "image" || about["dtype"] == "video"
+}
+
+fn image_column(rows: &[Row<'_>], camera: usize, storage: Storage) -> (Option<ArrayRef>, Summary) {
     let frames: Vec<&Frame> = rows.iter().map(|row| &row.before.frames[camera]).collect();
-    let files: Vec<_> = frames.iter().map(|frame| crate::picture::encode(frame)).collect();
-    (columns::images(&files), Summary::of_frames(&frames))
+    let column = (storage == Storage::Png).then(|| {
+        let files: Vec<_> = frames.iter().map(|frame| crate::picture::encode(frame)).collect();
+        columns::images(&files)
+    });
+    (column, Summary::of_frames(&frames))
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), ExchangeError> {

@@ -26,6 +26,7 @@ use super::{
     fields::name,
     info_path,
     kept::{self, Kept},
+    video::{self, VideoCodec, Videos},
 };
 use crate::{
     episode::Episode,
@@ -43,8 +44,10 @@ const EPISODE_STEPS_MAX: usize = 1 << 20;
 const BATCH_ROWS: usize = 64;
 
 #[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
+pub struct ImportOptions<'a> {
     pub cameras: CameraNames,
+    /// Reads data sets whose pictures are videos; without it they are refused.
+    pub videos: Option<&'a dyn VideoCodec>,
     /// Take every episode for one that ends in success, whatever it says of rewards.
     pub assume_success: bool,
 }
@@ -53,13 +56,14 @@ pub struct ImportOptions {
 pub fn import(
     root: &Path,
     task: &TaskConfig,
-    options: &ImportOptions,
+    options: &ImportOptions<'_>,
     take: &mut dyn FnMut(Episode) -> Result<(), ExchangeError>,
 ) -> Result<(), ExchangeError> {
     let spec = task.observation_spec();
-    let features = read_features(root)?;
-    let sources = Sources::of(&features, &spec, options, root)?;
-    let lengths = read_lengths(root)?;
+    let info = read_info(root)?;
+    let sources = Sources::of(&info.features, &spec, options, root)?;
+    let mut videos = Videos::new(options.videos, root, info.fps);
+    let lengths = read_lengths(root, sources.videos(), &mut videos)?;
     // What we kept is under our own camera names, and only of use for the data as it was exported.
     let kept = match sources.are_ours {
         true => kept::read(root, &spec)?,
@@ -73,7 +77,8 @@ pub fn import(
     let mut open: Vec<Sample> = Vec::new();
     for path in data_files(root)? {
         for batch in read_batches(&path)? {
-            let samples = sources.samples(&batch?, task).map_err(|what| content(&path, what))?;
+            let samples =
+                sources.samples(&batch?, task, &mut videos).map_err(|what| content(&path, what))?;
             for sample in samples {
                 if open.last().is_some_and(|last| last.episode != sample.episode) {
                     hand_over(std::mem::take(&mut open), &path)?;
@@ -88,7 +93,13 @@ pub fn import(
     if open.is_empty() { Ok(()) } else { hand_over(open, root) }
 }
 
-fn read_features(root: &Path) -> Result<serde_json::Map<String, Value>, ExchangeError> {
+/// Of `meta/info.json`.
+struct Info {
+    features: serde_json::Map<String, Value>,
+    fps: f64,
+}
+
+fn read_info(root: &Path) -> Result<Info, ExchangeError> {
     let path = info_path(root);
     check_len(&path, INFO_MAX)?;
     let text = fs::read_to_string(&path).map_err(io_error("reading", &path))?;
@@ -104,8 +115,12 @@ fn read_features(root: &Path) -> Result<serde_json::Map<String, Value>, Exchange
             ),
         ));
     }
+    let fps = info["fps"].as_f64().filter(|fps| fps.is_finite() && *fps > 0.0);
     match &info["features"] {
-        Value::Object(features) => Ok(features.clone()),
+        Value::Object(features) => Ok(Info {
+            features: features.clone(),
+            fps: fps.ok_or_else(|| content(&path, "it does not say its `fps`"))?,
+        }),
         _ => Err(content(&path, "it describes no features")),
     }
 }
@@ -166,8 +181,13 @@ fn reader(path: &Path) -> Result<ParquetRecordBatchReader, ExchangeError> {
     builder.with_batch_size(BATCH_ROWS).build().map_err(unreadable)
 }
 
-/// How long the metadata says each episode is; empty where there is none.
-fn read_lengths(root: &Path) -> Result<BTreeMap<i64, i64>, ExchangeError> {
+/// How long the metadata says each episode is; empty where there is none. Tells `videos` where the
+/// pictures of `keys` are.
+fn read_lengths<'a>(
+    root: &Path,
+    keys: impl Iterator<Item = &'a str> + Clone,
+    videos: &mut Videos<'_>,
+) -> Result<BTreeMap<i64, i64>, ExchangeError> {
     let folder = root.join("meta/episodes");
     let mut lengths = BTreeMap::new();
     if !folder.is_dir() {
@@ -184,6 +204,11 @@ fn read_lengths(root: &Path) -> Result<BTreeMap<i64, i64>, ExchangeError> {
                     })
                 };
                 let (episodes, found) = (column("episode_index")?, column("length")?);
+                for key in keys.clone() {
+                    let spans = video::spans(&batch, key).map_err(|what| content(&path, what))?;
+                    let spans = episodes.values().iter().copied().zip(spans);
+                    videos.spans.entry(key.to_owned()).or_default().extend(spans);
+                }
                 lengths
                     .extend(episodes.values().iter().copied().zip(found.values().iter().copied()));
             }
@@ -194,17 +219,29 @@ fn read_lengths(root: &Path) -> Result<BTreeMap<i64, i64>, ExchangeError> {
 
 /// Which columns are what.
 struct Sources {
-    /// Key of each camera's pictures, with the camera's size.
-    images: Vec<(String, u16, u16)>,
+    images: Vec<Images>,
     has_state: bool,
     are_ours: bool,
 }
 
+/// A camera's pictures.
+struct Images {
+    key: String,
+    as_video: bool,
+    width: u16,
+    height: u16,
+}
+
 impl Sources {
+    /// Keys of those that are videos.
+    fn videos(&self) -> impl Iterator<Item = &str> + Clone {
+        self.images.iter().filter(|images| images.as_video).map(|images| images.key.as_str())
+    }
+
     fn of(
         features: &serde_json::Map<String, Value>,
         spec: &ObservationSpec,
-        options: &ImportOptions,
+        options: &ImportOptions<'_>,
         root: &Path,
     ) -> Result<Self, ExchangeError> {
         let path = info_path(root);
@@ -226,22 +263,16 @@ impl Sources {
                     ),
                 ));
             };
-            match feature["dtype"].as_str() {
-                Some("image") => images.push((key, camera.width, camera.height)),
-                Some("video") => {
-                    return Err(content(
-                        &path,
-                        format!(
-                            "{key} is a video, and pixels do not survive that: record or convert \
-                             the data set with pictures (use_videos=False)"
-                        ),
-                    ));
-                }
+            let as_video = match feature["dtype"].as_str() {
+                Some("image") => false,
+                Some("video") => true,
                 other => {
                     let dtype = other.unwrap_or("of no type");
                     return Err(content(&path, format!("{key} is {dtype}, no image")));
                 }
-            }
+            };
+            let (width, height) = (camera.width, camera.height);
+            images.push(Images { key, as_video, width, height });
         }
         let has = |key: &str| features.contains_key(key);
         if !has(ACTION) {
@@ -262,7 +293,12 @@ impl Sources {
         Ok(Self { images, has_state: spec.proprio_dim > 0, are_ours: has(name::CAPTURED_AT) })
     }
 
-    fn samples(&self, batch: &RecordBatch, task: &TaskConfig) -> Result<Vec<Sample>, String> {
+    fn samples(
+        &self,
+        batch: &RecordBatch,
+        task: &TaskConfig,
+        videos: &mut Videos<'_>,
+    ) -> Result<Vec<Sample>, String> {
         let columns = Columns { batch };
         let dim = task.action_spec().dim;
         let rows = batch.num_rows();
@@ -274,7 +310,14 @@ impl Sources {
             false => vec![Vec::new(); rows],
         };
         let mut frames: Vec<Vec<Frame>> = vec![Vec::new(); rows];
-        for (key, width, height) in &self.images {
+        for Images { key, as_video, width, height } in &self.images {
+            if *as_video {
+                for (row, of_row) in frames.iter_mut().enumerate() {
+                    let place = (episodes[row], frame_indices[row]);
+                    of_row.push(videos.frame(key, place, (*width, *height))?);
+                }
+                continue;
+            }
             let column = columns.find(key).ok_or_else(|| format!("it has no column {key}"))?;
             let files = columns::to_images(column).map_err(|what| format!("{key}: {what}"))?;
             for (row, of_row) in frames.iter_mut().enumerate() {
@@ -440,7 +483,7 @@ impl StepDraft {
 
 struct Assembler<'a> {
     task: &'a TaskConfig,
-    options: &'a ImportOptions,
+    options: &'a ImportOptions<'a>,
     kept: BTreeMap<u64, Kept>,
     lengths: BTreeMap<i64, i64>,
 }

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 use tasks::TaskConfig;
 
-use super::{STATE, VERSION, fields::FIELDS, image_key};
+use super::{STATE, VERSION, fields::FIELDS, image_key, video};
 
 pub(super) const FILES_PER_CHUNK: u32 = 1000;
 pub(super) const DATA_FILE_MB: u64 = 100;
+pub(super) const VIDEO_FILE_MB: u64 = 200;
 
 /// What every data set of this format has, in this order.
 pub(super) const DEFAULTS: [(&str, &str); 5] = [
@@ -22,8 +23,17 @@ pub(super) struct Counts {
     pub frames: u64,
 }
 
+/// How a data set keeps its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Storage {
+    /// As PNG, among the data.
+    Png,
+    /// As H.264, in files of their own.
+    Video,
+}
+
 /// Every feature with its description, in the order of the columns: state, pictures, the others.
-pub(super) fn features(task: &TaskConfig) -> Vec<(String, Value)> {
+pub(super) fn features(task: &TaskConfig, storage: Storage) -> Vec<(String, Value)> {
     let spec = task.observation_spec();
     let fields = FIELDS.iter().filter(|field| field.width(task) > 0);
     let (state, others): (Vec<_>, Vec<_>) = fields.partition(|field| field.name == STATE);
@@ -31,7 +41,21 @@ pub(super) fn features(task: &TaskConfig) -> Vec<(String, Value)> {
     let images = spec.cameras.iter().map(|camera| {
         let shape = [camera.height, camera.width, 3];
         let names = ["height", "width", "channels"];
-        (image_key(&camera.name), json!({ "dtype": "image", "shape": shape, "names": names }))
+        let mut about = json!({ "dtype": "image", "shape": shape, "names": names });
+        if storage == Storage::Video {
+            about["dtype"] = json!("video");
+            about["info"] = json!({
+                "video.height": camera.height,
+                "video.width": camera.width,
+                "video.channels": 3,
+                "video.codec": "h264",
+                "video.pix_fmt": "yuv420p",
+                "video.is_depth_map": false,
+                "video.fps": fps(task),
+                "has_audio": false,
+            });
+        }
+        (image_key(&camera.name), about)
     });
     let defaults = DEFAULTS.iter().map(|(name, dtype)| {
         ((*name).to_owned(), json!({ "dtype": dtype, "shape": [1], "names": null }))
@@ -40,10 +64,13 @@ pub(super) fn features(task: &TaskConfig) -> Vec<(String, Value)> {
     fields.chain(others.iter().map(described)).chain(defaults).collect()
 }
 
-pub(super) fn info(task: &TaskConfig, robot: &str, counts: &Counts) -> Value {
-    let features: Map<String, Value> = features(task).into_iter().collect();
+fn fps(task: &TaskConfig) -> Value {
     let hz = task.step_rate_hz;
-    let fps = if hz.fract() == 0.0 { json!(hz as u64) } else { json!(hz) };
+    if hz.fract() == 0.0 { json!(hz as u64) } else { json!(hz) }
+}
+
+pub(super) fn info(task: &TaskConfig, robot: &str, storage: Storage, counts: &Counts) -> Value {
+    let features: Map<String, Value> = features(task, storage).into_iter().collect();
     json!({
         "codebase_version": VERSION,
         "robot_type": robot,
@@ -52,17 +79,17 @@ pub(super) fn info(task: &TaskConfig, robot: &str, counts: &Counts) -> Value {
         "total_tasks": 1,
         "chunks_size": FILES_PER_CHUNK,
         "data_files_size_in_mb": DATA_FILE_MB,
-        "video_files_size_in_mb": 200,
-        "fps": fps,
+        "video_files_size_in_mb": VIDEO_FILE_MB,
+        "fps": fps(task),
         "splits": { "train": format!("0:{}", counts.episodes) },
         "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-        "video_path": null,
+        "video_path": (storage == Storage::Video).then_some(video::PATH),
         "features": features,
     })
 }
 
-/// The value of the schema's key `huggingface`.
-pub(super) fn for_datasets(task: &TaskConfig) -> String {
+/// The value of the schema's key `huggingface`. Videos are no columns.
+pub(super) fn for_datasets(task: &TaskConfig, storage: Storage) -> String {
     let value = |dtype: &Value| json!({ "dtype": dtype, "_type": "Value" });
     let column = |description: &Value| {
         let dtype = &description["dtype"];
@@ -72,8 +99,11 @@ pub(super) fn for_datasets(task: &TaskConfig) -> String {
             length => json!({ "feature": value(dtype), "length": length, "_type": "List" }),
         }
     };
-    let features: Map<String, Value> =
-        features(task).iter().map(|(name, about)| (name.clone(), column(about))).collect();
+    let features: Map<String, Value> = features(task, storage)
+        .iter()
+        .filter(|(_, about)| about["dtype"] != "video")
+        .map(|(name, about)| (name.clone(), column(about)))
+        .collect();
     json!({ "info": { "features": features } }).to_string()
 }
 

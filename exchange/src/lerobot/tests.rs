@@ -4,6 +4,8 @@ use replay::JournalConfig;
 use tempfile::TempDir;
 use wire::{ActorId, EpisodeKind, Observation, Outcome, TruncationCause};
 
+mod videos;
+
 use super::*;
 use crate::{
     Episode, ExchangeError, Importer, Role, finished,
@@ -27,7 +29,7 @@ impl Place {
         self.home.path().join(name)
     }
 
-    fn export(&self, options: &ExportOptions, out: &str) -> Result<Exported, ExchangeError> {
+    fn export(&self, options: &ExportOptions<'_>, out: &str) -> Result<Exported, ExchangeError> {
         let journal = self.at("journal");
         let source = Source { journal: &journal, task: &self.task, robot: "sim" };
         export(&source, options, &self.at(out))
@@ -35,10 +37,19 @@ impl Place {
 
     /// Imports `data` into the journal `to` and reads that.
     fn import(&self, data: &str, to: &str, role: Role) -> Result<Vec<Episode>, ExchangeError> {
+        self.import_with(&ImportOptions::default(), data, to, role)
+    }
+
+    fn import_with(
+        &self,
+        options: &ImportOptions<'_>,
+        data: &str,
+        to: &str,
+        role: Role,
+    ) -> Result<Vec<Episode>, ExchangeError> {
         let keep = JournalConfig::keep_forever();
         let mut importer = Importer::open(&self.at(to), keep, &self.task)?;
-        let options = ImportOptions::default();
-        import(&self.at(data), &self.task, &options, &mut |episode| importer.add(episode, role))?;
+        import(&self.at(data), &self.task, options, &mut |episode| importer.add(episode, role))?;
         importer.finish()?;
         episodes(&self.at(to))
     }
@@ -58,11 +69,12 @@ fn anonymous(episodes: Vec<Episode>) -> Vec<Episode> {
     (0..).zip(episodes).map(one).collect()
 }
 
-fn check_round_trip(cameras: &[&str], options: &ExportOptions) {
+fn check_round_trip(cameras: &[&str], options: &ExportOptions<'_>) {
     let place = Place::new(cameras);
     let exported = place.export(options, "data").unwrap();
     assert_eq!(exported, Exported { episodes: 4, steps: 18 });
-    let back = place.import("data", "again", Role::Recorded).unwrap();
+    let reading = ImportOptions { videos: options.videos, ..ImportOptions::default() };
+    let back = place.import_with(&reading, "data", "again", Role::Recorded).unwrap();
     assert_eq!(back, anonymous(episodes(&place.at("journal")).unwrap()));
 }
 
@@ -119,7 +131,7 @@ fn a_run_without_episodes_leaves_nothing() {
 /// Written by LeRobot 0.4.4 itself: `tests/fixtures/make_lerobot.py`.
 const FOREIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/lerobot-0.4.4");
 
-fn foreign(options: &ImportOptions) -> Result<Vec<Episode>, ExchangeError> {
+fn foreign(options: &ImportOptions<'_>) -> Result<Vec<Episode>, ExchangeError> {
     let mut found = Vec::new();
     import(Path::new(FOREIGN), &task(&["wrist"]), options, &mut |episode| {
         found.push(episode);
@@ -216,8 +228,8 @@ fn replace(place: &Place, file: &str, old: &str, new: &str) {
 fn data_sets_of_other_kinds_are_refused_by_name() {
     let error = spoilt(|place| replace(place, "meta/info.json", "\"v3.0\"", "\"v2.1\""));
     assert!(error.contains("v2.1") && error.contains("convert"), "{error}");
-    let error = spoilt(|place| replace(place, "meta/info.json", "\"image\"", "\"video\""));
-    assert!(error.contains("video"), "{error}");
+    let error = spoilt(|place| replace(place, "meta/info.json", "\"image\"", "\"depth\""));
+    assert!(error.contains("depth"), "{error}");
     let error = spoilt(|place| fs::remove_dir_all(place.at("data/data")).unwrap());
     assert!(error.contains("data"), "{error}");
 }

@@ -17,6 +17,29 @@ const IF_THERE: &str = "if-there";
 /// Set by `cargo xtask test --python-peers`.
 pub const PYTHON_PEERS: &str = "REINS_PYTHON_PEERS";
 
+/// LeRobot's own package, and what its data sets import. It is installed without what it asks for
+/// besides: robots, simulators, a viewer. It decodes videos with torchcodec, which wants the system's
+/// FFmpeg.
+pub const LEROBOT: [&[&str]; 2] = [
+    &[
+        "torch==2.11.0",
+        "torchvision==0.26.0",
+        "numpy==2.2.6",
+        "datasets==4.8.5",
+        "huggingface-hub==0.35.3",
+        "av==15.1.0",
+        "jsonlines==4.0.0",
+        "packaging==25.0",
+        "draccus==0.10.0",
+        "pandas==2.3.3",
+        "pyarrow==26.0.1",
+        "safetensors==0.8.0",
+        "pillow==13.0.0",
+    ],
+    // These ask for much that is not needed here.
+    &["--no-deps", "accelerate==1.15.0", "torchcodec==0.11.1", "lerobot==0.4.4"],
+];
+
 /// Says that a test was skipped, past the test harness, which keeps what a passing test prints.
 pub fn skip(what: &str, why: &str) {
     _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
