@@ -390,6 +390,10 @@ pub struct ImportLerobot {
     /// Every episode ended in success, whatever the data set says of rewards.
     #[arg(long)]
     pub assume_success: bool,
+    /// Bring pictures of another size to the task's as the cell's cameras do: their crop, if the cell
+    /// file has one, then bilinear.
+    #[arg(long)]
+    pub resize: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,10 +3,13 @@
 
 use std::{env, fs, path::Path, process::Command, thread, time::Duration};
 
+use drivers::Crop;
 use pickle::program::Program;
 use wire::{ActorId, EpisodeKind, Judgement, Observation, Record, RecordBody, Step};
 
-use crate::support::{DEMONSTRATIONS, ENV_STEPS, Ledger, Process, RunFolder, Workplace, small_run};
+use crate::support::{
+    CELL, DEMONSTRATIONS, ENV_STEPS, Ledger, Process, RunFolder, TASK, Workplace, small_run,
+};
 
 /// What H.264 may change of a picture, on average over its bytes.
 const PICTURE_OFF: f64 = 6.0;
@@ -124,6 +127,46 @@ fn videos_bring_the_same_episodes_with_pictures_near_to_theirs() {
     assert!(nearer * 10 >= compared * 9, "{nearer} of {compared} are nearest to their own");
     workplace.must(workplace.reins_on_run(&["train"], "second"));
     check_trained(&workplace, "second");
+}
+
+#[test]
+fn pictures_of_another_size_are_cut_and_scaled_as_the_cell_does() {
+    let workplace = Workplace::new();
+    workplace.must(workplace.reins_on_run(&["train", "--lockstep"], "first"));
+    let lerobot = ["export", "lerobot", "runs/first", "data", "--only", "demonstrations"];
+    workplace.must(workplace.reins(&lerobot));
+    let crop = "crop = { left = 24, top = 8, width = 96, height = 120 }";
+    let camera = format!("[[camera]]\nwidth = 64\nheight = 48\n{crop}");
+    workplace.write("cell.toml", &CELL.replace("[[camera]]", &camera));
+    let observation = "[observation]\nimage_width = 64\nimage_height = 48\n\n[action]\n";
+    workplace.write("task.toml", &TASK.replace("[action]\n", observation));
+
+    let import = ["import", "lerobot", "data", "--resize"];
+    let output = workplace.reins_on_run(&import[..3], "second").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("128x128 pixels, the task wants 64x48: say --resize"), "{said}");
+    workplace.must(workplace.reins_on_run(&import, "second"));
+    let cut = |mut seen: Observation| {
+        let crop = Crop { left: 24, top: 8, width: 96, height: 120 };
+        seen.frames = vec![crop.cut(&seen.frames[0], [64, 48])];
+        seen
+    };
+    let of_episode = |(first, steps): (Observation, Vec<Step>)| {
+        let steps = steps.into_iter();
+        let steps = steps.map(|s| Step { next_observation: cut(s.next_observation), ..s });
+        (cut(first), steps.collect())
+    };
+    let shown = demonstrations(&workplace.run("first"), ActorId(0));
+    let wanted: Vec<(Observation, Vec<Step>)> = shown.into_iter().map(of_episode).collect();
+    assert_eq!(demonstrations(&workplace.run("second"), ActorId::IMPORTED), wanted);
+    workplace.must(workplace.reins_on_run(&["train"], "second"));
+    check_trained(&workplace, "second");
+
+    // A crop of a larger picture.
+    workplace.write("cell.toml", &CELL.replace("[[camera]]", &camera.replace("24", "40")));
+    let output = workplace.reins_on_run(&import, "third").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the crop of camera wrist") && said.contains("beyond"), "{said}");
 }
 
 /// Both exports of a run, opened with LeRobot's own package.

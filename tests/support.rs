@@ -25,7 +25,7 @@ pub const DEMONSTRATIONS: u32 = 2;
 pub const ENV_STEPS: u64 = 120;
 
 pub const CELL: &str = include_str!("../configs/cells/sim-ram.toml");
-const TASK: &str = include_str!("../configs/tasks/ram-insert.toml");
+pub const TASK: &str = include_str!("../configs/tasks/ram-insert.toml");
 
 /// A folder to run in, with `cell.toml`, `task.toml` and `run.toml`.
 pub struct Workplace {

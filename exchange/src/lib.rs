@@ -18,4 +18,5 @@ mod testing;
 pub use episode::{Episode, finished};
 pub use error::ExchangeError;
 pub use import::{CameraNames, Imported, Importer, Role};
+pub use picture::Fit;
 pub use place::NewPlace;

@@ -6,8 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use exchange::{CameraNames, Imported, Importer, Role, hil_serl, lerobot};
-use tasks::TaskConfig;
+use drivers::Crop;
+use exchange::{CameraNames, Fit, Imported, Importer, Role, hil_serl, lerobot};
+use tasks::{CellConfig, TaskConfig};
+use wire::Frame;
 
 use super::video::LensCodec;
 use crate::{
@@ -26,9 +28,11 @@ pub fn run(import: &Import) -> anyhow::Result<()> {
 fn from_lerobot(import: &ImportLerobot) -> anyhow::Result<()> {
     let into = Destination::open(&import.into)?;
     let task = &into.configuration.task;
+    let as_the_cell_does = AsTheCellDoes(&into.configuration.cell);
     let options = lerobot::ImportOptions {
         cameras: cameras(&import.into, task)?,
         videos: Some(&LensCodec),
+        fit: import.resize.then_some(&as_the_cell_does as &dyn Fit),
         assume_success: import.assume_success,
     };
     let mut importer = into.importer()?;
@@ -56,6 +60,25 @@ fn from_hil_serl(import: &ImportHilSerl) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Pictures as the cell's cameras would have cut and scaled them.
+#[derive(Debug)]
+struct AsTheCellDoes<'a>(&'a CellConfig);
+
+impl Fit for AsTheCellDoes<'_> {
+    fn fit(&self, camera: &str, frame: &Frame, size: (u16, u16)) -> Result<Frame, String> {
+        let crop = self.0.camera(camera).and_then(|config| config.crop);
+        let crop = crop.map_or_else(|| Crop::whole(frame), parts::cell::crop);
+        if !crop.fits([frame.width, frame.height]) {
+            return Err(format!(
+                "the picture has {}x{} pixels, and the crop of camera {camera} in cell {} reaches beyond \
+                 it: import for a cell file without that crop",
+                frame.width, frame.height, self.0.name
+            ));
+        }
+        Ok(crop.cut(frame, size.into()))
+    }
 }
 
 /// Where it goes.

@@ -585,7 +585,7 @@ fn device_settings(config: &CameraConfig) -> anyhow::Result<DeviceSettings> {
     })
 }
 
-fn crop(crop: tasks::cell::Crop) -> Crop {
+pub fn crop(crop: tasks::cell::Crop) -> Crop {
     Crop { left: crop.left, top: crop.top, width: crop.width, height: crop.height }
 }
 

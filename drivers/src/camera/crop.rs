@@ -17,6 +17,45 @@ pub struct Crop {
     pub height: u16,
 }
 
+impl Crop {
+    pub fn whole(frame: &Frame) -> Self {
+        Self { left: 0, top: 0, width: frame.width, height: frame.height }
+    }
+
+    /// Whether it has pixels, all of them inside a picture of `[width, height]`.
+    pub fn fits(self, [width, height]: [u16; 2]) -> bool {
+        let ends = [(self.left, self.width, width), (self.top, self.height, height)];
+        ends.iter().all(|&(start, len, size)| {
+            len > 0 && u32::from(start) + u32::from(len) <= u32::from(size)
+        })
+    }
+
+    /// This part of the frame, in which it must fit, at another size `[width, height]`: bilinear
+    /// between the centres of pixels.
+    pub fn cut(self, frame: &Frame, [width, height]: [u16; 2]) -> Frame {
+        let columns = sources(self.left, self.width, width);
+        let rows = sources(self.top, self.height, height);
+        let pixel = |row: usize, column: usize, channel: usize| {
+            f32::from(frame.pixels[(row * usize::from(frame.width) + column) * 3 + channel])
+        };
+        let mut pixels = Vec::with_capacity(rows.len() * columns.len() * 3);
+        for &(row, below, down) in &rows {
+            for &(column, beside, right) in &columns {
+                for channel in 0..3 {
+                    let across = |row| {
+                        let (near, far) =
+                            (pixel(row, column, channel), pixel(row, beside, channel));
+                        near + (far - near) * right
+                    };
+                    let (upper, lower) = (across(row), across(below));
+                    pixels.push((upper + (lower - upper) * down).round() as u8);
+                }
+            }
+        }
+        Frame::new(width, height, pixels).expect("one value was pushed per pixel and channel")
+    }
+}
+
 /// A camera behind a crop.
 #[derive(Debug)]
 pub struct Cropped<C> {
@@ -29,11 +68,7 @@ impl<C: Camera> Cropped<C> {
     /// Pictures of `[width, height]`. A crop that reaches beyond the device's picture is refused.
     pub fn new(camera: C, crop: Crop, [width, height]: [u16; 2]) -> Result<Self, CameraError> {
         let whole = camera.info();
-        let ends = [(crop.left, crop.width, whole.width), (crop.top, crop.height, whole.height)];
-        let fits = ends.iter().all(|&(start, len, size)| {
-            len > 0 && u32::from(start) + u32::from(len) <= u32::from(size)
-        });
-        if !fits || width == 0 || height == 0 {
+        if !crop.fits([whole.width, whole.height]) || width == 0 || height == 0 {
             let reason = format!(
                 "{crop:?} is not inside its picture of {}x{}: make left + width and top + height fit",
                 whole.width, whole.height
@@ -52,31 +87,8 @@ impl<C: Camera> Camera for Cropped<C> {
 
     fn latest(&mut self, max_age: Duration) -> Result<Stamped<Frame>, CameraError> {
         let Stamped { at, value } = self.camera.latest(max_age)?;
-        Ok(Stamped { at, value: resized(&value, self.crop, [self.info.width, self.info.height]) })
+        Ok(Stamped { at, value: self.crop.cut(&value, [self.info.width, self.info.height]) })
     }
-}
-
-/// The crop at another size, bilinear between the centres of pixels.
-fn resized(frame: &Frame, crop: Crop, [width, height]: [u16; 2]) -> Frame {
-    let columns = sources(crop.left, crop.width, width);
-    let rows = sources(crop.top, crop.height, height);
-    let pixel = |row: usize, column: usize, channel: usize| {
-        f32::from(frame.pixels[(row * usize::from(frame.width) + column) * 3 + channel])
-    };
-    let mut pixels = Vec::with_capacity(rows.len() * columns.len() * 3);
-    for &(row, below, down) in &rows {
-        for &(column, beside, right) in &columns {
-            for channel in 0..3 {
-                let across = |row| {
-                    let (near, far) = (pixel(row, column, channel), pixel(row, beside, channel));
-                    near + (far - near) * right
-                };
-                let (upper, lower) = (across(row), across(below));
-                pixels.push((upper + (lower - upper) * down).round() as u8);
-            }
-        }
-    }
-    Frame::new(width, height, pixels).expect("one value was pushed per pixel and channel")
 }
 
 /// For each pixel of the result: the two pixels it lies between, and how far from the first.

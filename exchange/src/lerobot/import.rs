@@ -16,9 +16,9 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use serde_json::Value;
 use tasks::TaskConfig;
 use wire::{
-    Action, ActionSource, ActorId, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart, Frame,
-    GateEvents, Judgement, MAX_ACTION_DIM, Observation, ObservationSpec, Outcome, PolicyVersion,
-    Step, Timestamp, TruncationCause, UnixNanos,
+    Action, ActionSource, ActorId, CameraSpec, EpisodeEnd, EpisodeId, EpisodeKind, EpisodeStart,
+    Frame, GateEvents, Judgement, MAX_ACTION_DIM, Observation, ObservationSpec, Outcome,
+    PolicyVersion, Step, Timestamp, TruncationCause, UnixNanos,
 };
 
 use super::{
@@ -32,7 +32,7 @@ use crate::{
     episode::Episode,
     error::{ExchangeError, arrow_error, content, io_error},
     import::CameraNames,
-    picture,
+    picture::{self, Fit},
 };
 
 /// Larger files, row groups and episodes are refused before memory is taken for them.
@@ -48,6 +48,8 @@ pub struct ImportOptions<'a> {
     pub cameras: CameraNames,
     /// Reads data sets whose pictures are videos; without it they are refused.
     pub videos: Option<&'a dyn VideoCodec>,
+    /// Brings pictures of another size to the task's; without it they are refused.
+    pub fit: Option<&'a dyn Fit>,
     /// Take every episode for one that ends in success, whatever it says of rewards.
     pub assume_success: bool,
 }
@@ -66,7 +68,7 @@ pub fn import(
     let lengths = read_lengths(root, sources.videos(), &mut videos)?;
     // What we kept is under our own camera names, and only of use for the data as it was exported.
     let kept = match sources.are_ours {
-        true => kept::read(root, &spec)?,
+        true => kept::read(root, &spec, options.fit)?,
         false => BTreeMap::new(),
     };
     let assembler = Assembler { task, options, kept, lengths };
@@ -218,8 +220,9 @@ fn read_lengths<'a>(
 }
 
 /// Which columns are what.
-struct Sources {
+struct Sources<'a> {
     images: Vec<Images>,
+    fit: Option<&'a dyn Fit>,
     has_state: bool,
     are_ours: bool,
 }
@@ -228,11 +231,10 @@ struct Sources {
 struct Images {
     key: String,
     as_video: bool,
-    width: u16,
-    height: u16,
+    camera: CameraSpec,
 }
 
-impl Sources {
+impl<'a> Sources<'a> {
     /// Keys of those that are videos.
     fn videos(&self) -> impl Iterator<Item = &str> + Clone {
         self.images.iter().filter(|images| images.as_video).map(|images| images.key.as_str())
@@ -241,7 +243,7 @@ impl Sources {
     fn of(
         features: &serde_json::Map<String, Value>,
         spec: &ObservationSpec,
-        options: &ImportOptions<'_>,
+        options: &ImportOptions<'a>,
         root: &Path,
     ) -> Result<Self, ExchangeError> {
         let path = info_path(root);
@@ -271,8 +273,7 @@ impl Sources {
                     return Err(content(&path, format!("{key} is {dtype}, no image")));
                 }
             };
-            let (width, height) = (camera.width, camera.height);
-            images.push(Images { key, as_video, width, height });
+            images.push(Images { key, as_video, camera: camera.clone() });
         }
         let has = |key: &str| features.contains_key(key);
         if !has(ACTION) {
@@ -290,7 +291,8 @@ impl Sources {
                 ),
             ));
         }
-        Ok(Self { images, has_state: spec.proprio_dim > 0, are_ours: has(name::CAPTURED_AT) })
+        let fit = options.fit;
+        Ok(Self { images, fit, has_state: spec.proprio_dim > 0, are_ours: has(name::CAPTURED_AT) })
     }
 
     fn samples(
@@ -310,18 +312,21 @@ impl Sources {
             false => vec![Vec::new(); rows],
         };
         let mut frames: Vec<Vec<Frame>> = vec![Vec::new(); rows];
-        for Images { key, as_video, width, height } in &self.images {
-            if *as_video {
-                for (row, of_row) in frames.iter_mut().enumerate() {
-                    let place = (episodes[row], frame_indices[row]);
-                    of_row.push(videos.frame(key, place, (*width, *height))?);
+        for Images { key, as_video, camera } in &self.images {
+            let files = match as_video {
+                true => None,
+                false => {
+                    let column =
+                        columns.find(key).ok_or_else(|| format!("it has no column {key}"))?;
+                    Some(columns::to_images(column).map_err(|what| format!("{key}: {what}"))?)
                 }
-                continue;
-            }
-            let column = columns.find(key).ok_or_else(|| format!("it has no column {key}"))?;
-            let files = columns::to_images(column).map_err(|what| format!("{key}: {what}"))?;
+            };
             for (row, of_row) in frames.iter_mut().enumerate() {
-                let frame = picture::decode(files.value(row), *width, *height);
+                let frame = match &files {
+                    Some(files) => picture::decode(files.value(row)),
+                    None => videos.frame(key, (episodes[row], frame_indices[row])),
+                };
+                let frame = frame.and_then(|frame| picture::fitted(self.fit, camera, frame));
                 of_row.push(frame.map_err(|what| format!("{key}, row {row}: {what}"))?);
             }
         }

@@ -17,7 +17,7 @@ use super::{columns, import::read_batches, kept_path};
 use crate::{
     episode::Episode,
     error::{ExchangeError, content, io_error, write_error},
-    picture,
+    picture::{self, Fit},
 };
 
 /// Of one episode of the data set.
@@ -120,6 +120,7 @@ fn columns_of(spec: &ObservationSpec, episodes: &[Kept]) -> Vec<(String, ArrayRe
 pub(super) fn read(
     root: &Path,
     spec: &ObservationSpec,
+    fit: Option<&dyn Fit>,
 ) -> Result<BTreeMap<u64, Kept>, ExchangeError> {
     let path = kept_path(root);
     let mut found = BTreeMap::new();
@@ -128,14 +129,18 @@ pub(super) fn read(
     }
     for batch in read_batches(&path)? {
         let batch = batch?;
-        for kept in of_batch(&batch, spec).map_err(|what| content(&path, what))? {
+        for kept in of_batch(&batch, spec, fit).map_err(|what| content(&path, what))? {
             found.insert(found.len() as u64, kept);
         }
     }
     Ok(found)
 }
 
-fn of_batch(batch: &RecordBatch, spec: &ObservationSpec) -> Result<Vec<Kept>, String> {
+fn of_batch(
+    batch: &RecordBatch,
+    spec: &ObservationSpec,
+    fit: Option<&dyn Fit>,
+) -> Result<Vec<Kept>, String> {
     let column =
         |name: &str| batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"));
     let unsigned = |name: &str| -> Result<UInt64Array, String> {
@@ -161,7 +166,8 @@ fn of_batch(batch: &RecordBatch, spec: &ObservationSpec) -> Result<Vec<Kept>, St
     for camera in &spec.cameras {
         let files = columns::to_binaries(column(&image_column(&camera.name))?)?;
         for (row, of_row) in frames.iter_mut().enumerate() {
-            of_row.push(picture::decode(files.value(row), camera.width, camera.height)?);
+            let frame = picture::decode(files.value(row))?;
+            of_row.push(picture::fitted(fit, camera, frame)?);
         }
     }
     let short = |number: u64| u32::try_from(number).map_err(|_| format!("{number} is too many"));
