@@ -93,7 +93,7 @@ mod tests {
             let mut bytes = Vec::new();
             let mut encoder = Encoder::new(&mut bytes, width, height);
             encoder.set_color(ColorType::Rgb);
-            drop(encoder.write_header().unwrap());
+            encoder.write_header().unwrap().write_chunk(png::chunk::IDAT, &[0]).unwrap();
             let error = decode(&bytes).unwrap_err();
             assert!(error.contains(&format!("{width}x{height} pixels")), "{error}");
         }
