@@ -1,7 +1,7 @@
 //! Data out of a run and into others, with the real executable: what was exported, and what
 //! HIL-SERL would have written, trains.
 
-use std::{env, fs, path::Path, process::Command, thread, time::Duration};
+use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 use drivers::Crop;
 use pickle::program::Program;
@@ -173,14 +173,7 @@ fn pictures_of_another_size_are_cut_and_scaled_as_the_cell_does() {
 #[test]
 fn lerobots_own_package_reads_exported_videos() {
     const WHAT: &str = "LeRobot's own package on videos";
-    if env::var_os(peers::PYTHON_PEERS).is_none() {
-        peers::skip(WHAT, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
-        return;
-    }
-    let python = match peers::python(&peers::LEROBOT) {
-        Ok(python) => python,
-        Err(why) => return peers::skip(WHAT, &why),
-    };
+    let Some(python) = peers::lerobot(WHAT) else { return };
     let ffmpeg = peers::run(Command::new(&python).args(["-c", "import torchcodec"]));
     if let Err(why) = ffmpeg {
         return peers::skip(

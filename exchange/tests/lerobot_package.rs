@@ -6,7 +6,7 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
-use std::{env, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use exchange::{Episode, finished, lerobot};
 use serde_json::{Value, json};
@@ -15,15 +15,7 @@ use wire::{Action, ActionSource, Outcome};
 
 #[test]
 fn lerobots_own_package_reads_what_is_exported() {
-    const WHAT: &str = "LeRobot's own package";
-    if env::var_os(peers::PYTHON_PEERS).is_none() {
-        peers::skip(WHAT, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
-        return;
-    }
-    let python = match peers::python(&peers::LEROBOT) {
-        Ok(python) => python,
-        Err(why) => return peers::skip(WHAT, &why),
-    };
+    let Some(python) = peers::lerobot("LeRobot's own package") else { return };
     for cameras in [&["wrist"][..], &["wrist", "side"]] {
         check(&python, cameras);
     }

@@ -48,24 +48,16 @@ impl Iterator for VideoReader {
     type Item = io::Result<Frame>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let running = self.running.as_mut()?;
-        match message::receive(&mut running.socket) {
+        let last = match message::receive(&mut self.running.as_mut()?.socket) {
             Ok(Report::Picture(mut picture)) if !picture.views.is_empty() => {
-                Some(Ok(picture.views.swap_remove(0)))
+                return Some(Ok(picture.views.swap_remove(0)));
             }
-            Ok(Report::Ended) => {
-                self.running = None;
-                None
-            }
-            Ok(other) => {
-                self.running = None;
-                Some(Err(refusal(other)))
-            }
-            Err(error) => {
-                self.running = None;
-                Some(Err(error))
-            }
-        }
+            Ok(Report::Ended) => None,
+            Ok(other) => Some(Err(refusal(other))),
+            Err(error) => Some(Err(error)),
+        };
+        self.running = None;
+        last
     }
 }
 

@@ -161,8 +161,8 @@ impl<'a> Videos<'a> {
         let span = self.spans.get(key).and_then(|spans| spans.get(&episode)).ok_or_else(|| {
             format!("the metadata does not say where the pictures {key} of episode {episode} are")
         })?;
-        let wanted =
-            (span.from_s * self.fps).round() as u64 + u64::try_from(frame_index).unwrap_or(0);
+        let first = (span.from_s * self.fps).round() as u64;
+        let wanted = first.saturating_add(u64::try_from(frame_index).unwrap_or(0));
         let path = path(self.root, key, span.file);
         let trouble = |what: String| format!("{}: {what}", path.display());
         let open = self.open.remove(key).filter(|o| o.file == span.file && o.next <= wanted);

@@ -17,10 +17,10 @@ const IF_THERE: &str = "if-there";
 /// Set by `cargo xtask test --python-peers`.
 pub const PYTHON_PEERS: &str = "REINS_PYTHON_PEERS";
 
-/// LeRobot's own package, and what its data sets import. It is installed without what it asks for
-/// besides: robots, simulators, a viewer. It decodes videos with torchcodec, which wants the system's
-/// FFmpeg.
-pub const LEROBOT: [&[&str]; 2] = [
+/// What pip is given for LeRobot's own package and what its data sets import. It is installed without
+/// what it asks for besides: robots, simulators, a viewer. It decodes videos with torchcodec, which wants
+/// the system's FFmpeg.
+const LEROBOT: [&[&str]; 2] = [
     &[
         "torch==2.11.0",
         "torchvision==0.26.0",
@@ -63,6 +63,16 @@ pub fn hardware_sim(what: &str, packages: &[&str]) -> Option<PathBuf> {
         }
         Err(why) => panic!("{what}: {why}"),
     }
+}
+
+/// A Python with LeRobot's own package for a test that `cargo xtask test --python-peers` runs. None, and
+/// then it is said, where it is not wanted or cannot be installed.
+pub fn lerobot(what: &str) -> Option<PathBuf> {
+    if env::var_os(PYTHON_PEERS).is_none() {
+        skip(what, "`cargo xtask test --python-peers` runs it; it downloads 2.5 GB once");
+        return None;
+    }
+    python(&LEROBOT).map_err(|why| skip(what, &why)).ok()
 }
 
 /// A Python in which pip has been given each of these lists of packages and options, in this order. The

@@ -167,11 +167,14 @@ fn rows_may_ask_for_pictures_in_any_order() {
         .map(|part| film.add(&part.iter().collect::<Vec<_>>()).unwrap());
     film.finish().unwrap();
     let mut videos = video::Videos::new(Some(&EXACT), &root, 10.0);
-    // The second part is called episode 0.
-    videos.spans.insert("eye".into(), iter::zip([1, 0], spans).collect());
+    // The second part is called episode 0; of episode 2 nonsense is said.
+    let far = video::Span { from_s: 1e300, ..spans[0] };
+    videos.spans.insert("eye".into(), iter::zip([1, 0, 2], [spans[0], spans[1], far]).collect());
     for (row, wanted) in
         [((0, 0), 2), ((0, 2), 4), ((1, 0), 0), ((1, 1), 1), ((0, 1), 3), ((0, 1), 3)]
     {
         assert_eq!(videos.frame("eye", row), Ok(picture(wanted)), "{row:?}");
     }
+    let error = videos.frame("eye", (2, 1)).unwrap_err();
+    assert!(error.contains("ends after 5 pictures"), "{error}");
 }
