@@ -26,7 +26,7 @@ use super::{
     fields::name,
     info_path,
     kept::{self, Kept},
-    video::{self, VideoCodec, Videos},
+    video::{VideoCodec, Videos},
 };
 use crate::{
     episode::Episode,
@@ -64,8 +64,8 @@ pub fn import(
     let spec = task.observation_spec();
     let info = read_info(root)?;
     let sources = Sources::of(&info.features, &spec, options, root)?;
-    let mut videos = Videos::new(options.videos, root, info.fps);
-    let lengths = read_lengths(root, sources.videos(), &mut videos)?;
+    let mut videos = Videos::new(options.videos, root, info.fps, sources.videos());
+    let lengths = read_lengths(root, &mut videos)?;
     // What we kept is under our own camera names, and only of use for the data as it was exported.
     let kept = match sources.are_ours {
         true => kept::read(root, &spec, options.fit)?,
@@ -183,13 +183,9 @@ fn reader(path: &Path) -> Result<ParquetRecordBatchReader, ExchangeError> {
     builder.with_batch_size(BATCH_ROWS).build().map_err(unreadable)
 }
 
-/// How long the metadata says each episode is; empty where there is none. Tells `videos` where the
-/// pictures of `keys` are.
-fn read_lengths<'a>(
-    root: &Path,
-    keys: impl Iterator<Item = &'a str> + Clone,
-    videos: &mut Videos<'_>,
-) -> Result<BTreeMap<i64, i64>, ExchangeError> {
+/// How long the metadata says each episode is; empty where there is none. Tells `videos` where their
+/// pictures are.
+fn read_lengths(root: &Path, videos: &mut Videos<'_>) -> Result<BTreeMap<i64, i64>, ExchangeError> {
     let folder = root.join("meta/episodes");
     let mut lengths = BTreeMap::new();
     if !folder.is_dir() {
@@ -206,11 +202,8 @@ fn read_lengths<'a>(
                     })
                 };
                 let (episodes, found) = (column("episode_index")?, column("length")?);
-                for key in keys.clone() {
-                    let spans = video::spans(&batch, key).map_err(|what| content(&path, what))?;
-                    let spans = episodes.values().iter().copied().zip(spans);
-                    videos.spans.entry(key.to_owned()).or_default().extend(spans);
-                }
+                let located = videos.locate(&batch, episodes.values());
+                located.map_err(|what| content(&path, what))?;
                 lengths
                     .extend(episodes.values().iter().copied().zip(found.values().iter().copied()));
             }
@@ -236,8 +229,8 @@ struct Images {
 
 impl<'a> Sources<'a> {
     /// Keys of those that are videos.
-    fn videos(&self) -> impl Iterator<Item = &str> + Clone {
-        self.images.iter().filter(|images| images.as_video).map(|images| images.key.as_str())
+    fn videos(&self) -> impl Iterator<Item = String> {
+        self.images.iter().filter(|images| images.as_video).map(|images| images.key.clone())
     }
 
     fn of(

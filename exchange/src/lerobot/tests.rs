@@ -29,6 +29,10 @@ impl Place {
         self.home.path().join(name)
     }
 
+    fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(self.at(name)).unwrap()).unwrap()
+    }
+
     fn export(&self, options: &ExportOptions<'_>, out: &str) -> Result<Exported, ExchangeError> {
         let journal = self.at("journal");
         let source = Source { journal: &journal, task: &self.task, robot: "sim" };
@@ -256,10 +260,7 @@ fn damaged_files_are_refused_and_named() {
 fn figures_and_counts_are_those_of_the_data() {
     let place = Place::new(&["wrist"]);
     place.export(&ExportOptions::default(), "data").unwrap();
-    let json = |file: &str| -> serde_json::Value {
-        serde_json::from_str(&fs::read_to_string(place.at("data").join(file)).unwrap()).unwrap()
-    };
-    let info = json("meta/info.json");
+    let info = place.json("data/meta/info.json");
     assert_eq!((&info["total_episodes"], &info["total_frames"]), (&4.into(), &18.into()));
     assert_eq!(info["fps"], 10);
     assert_eq!(info["splits"]["train"], "0:4");
@@ -267,7 +268,7 @@ fn figures_and_counts_are_those_of_the_data() {
         info["features"]["observation.images.wrist"]["shape"],
         serde_json::json!([16, 16, 3])
     );
-    let stats = json("meta/stats.json");
+    let stats = place.json("data/meta/stats.json");
     assert_eq!(stats["next.reward"]["max"], serde_json::json!([1.0]));
     assert_eq!(stats["next.reward"]["count"], serde_json::json!([18]));
     assert_eq!(stats["index"]["max"], serde_json::json!([17.0]));

@@ -132,9 +132,9 @@ impl<'a> Film<'a> {
 
 /// The videos of a data set, read in the order of its rows.
 pub(super) struct Videos<'a> {
-    pub codec: Option<&'a dyn VideoCodec>,
-    pub root: &'a Path,
-    pub fps: f64,
+    codec: Option<&'a dyn VideoCodec>,
+    root: &'a Path,
+    fps: f64,
     /// By feature and episode.
     pub spans: BTreeMap<String, BTreeMap<i64, Span>>,
     open: BTreeMap<String, Open>,
@@ -148,8 +148,23 @@ struct Open {
 }
 
 impl<'a> Videos<'a> {
-    pub fn new(codec: Option<&'a dyn VideoCodec>, root: &'a Path, fps: f64) -> Self {
-        Self { codec, root, fps, spans: BTreeMap::new(), open: BTreeMap::new() }
+    /// `keys`: the features that are videos.
+    pub fn new(
+        codec: Option<&'a dyn VideoCodec>,
+        root: &'a Path,
+        fps: f64,
+        keys: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let spans = keys.into_iter().map(|key| (key, BTreeMap::new())).collect();
+        Self { codec, root, fps, spans, open: BTreeMap::new() }
+    }
+
+    /// Takes in where the metadata says that the pictures of these episodes are; what is wrong in words.
+    pub fn locate(&mut self, metadata: &RecordBatch, episodes: &[i64]) -> Result<(), String> {
+        for (key, known) in &mut self.spans {
+            known.extend(episodes.iter().copied().zip(spans(metadata, key)?));
+        }
+        Ok(())
     }
 
     /// The picture of a row; what is wrong in words.
@@ -195,7 +210,7 @@ impl<'a> Videos<'a> {
 }
 
 /// Of each row of the episodes' metadata where its pictures `key` are.
-pub(super) fn spans(batch: &RecordBatch, key: &str) -> Result<Vec<Span>, String> {
+fn spans(batch: &RecordBatch, key: &str) -> Result<Vec<Span>, String> {
     let of = |what: &str| {
         let name = column(key, what);
         let found = batch.column_by_name(&name);

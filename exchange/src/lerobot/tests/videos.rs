@@ -7,7 +7,6 @@ use std::{
     iter,
 };
 
-use serde_json::Value;
 use wire::Frame;
 
 use super::*;
@@ -91,14 +90,12 @@ fn full_videos_are_followed_by_others() {
 fn the_metadata_says_that_they_are_videos() {
     let place = Place::new(&["wrist"]);
     place.export(&as_videos(), "data").unwrap();
-    let info = fs::read_to_string(place.at("data/meta/info.json")).unwrap();
-    let info: Value = serde_json::from_str(&info).unwrap();
+    let info = place.json("data/meta/info.json");
     let feature = &info["features"]["observation.images.wrist"];
     assert_eq!((&feature["dtype"], &feature["info"]["video.fps"]), (&"video".into(), &10.into()));
     assert!(info["video_path"].as_str().unwrap().starts_with("videos/{video_key}/"), "{info}");
     // Their figures are those of pictures; their pixels are not among the data.
-    let stats = fs::read_to_string(place.at("data/meta/stats.json")).unwrap();
-    let stats: Value = serde_json::from_str(&stats).unwrap();
+    let stats = place.json("data/meta/stats.json");
     assert!(stats["observation.images.wrist"]["mean"][2][0][0].is_f64(), "{stats}");
     let data = place.at("data/data/chunk-000/file-000.parquet");
     for batch in import::read_batches(&data).unwrap() {
@@ -166,7 +163,7 @@ fn rows_may_ask_for_pictures_in_any_order() {
     let spans = [&pictures[..2], &pictures[2..]]
         .map(|part| film.add(&part.iter().collect::<Vec<_>>()).unwrap());
     film.finish().unwrap();
-    let mut videos = video::Videos::new(Some(&EXACT), &root, 10.0);
+    let mut videos = video::Videos::new(Some(&EXACT), &root, 10.0, []);
     // The second part is called episode 0; of episode 2 nonsense is said.
     let far = video::Span { from_s: 1e300, ..spans[0] };
     videos.spans.insert("eye".into(), iter::zip([1, 0, 2], [spans[0], spans[1], far]).collect());
